@@ -1,0 +1,49 @@
+/** Stock symbols: the forms people write, and the one form the lake stores, `600519.SH`. */
+import { LakeError } from './errors.ts'
+
+/** Exchanges of the mainland: Shanghai, Shenzhen, Beijing. */
+export type Exchange = 'SH' | 'SZ' | 'BJ'
+
+const EXCHANGE_OF: Readonly<Record<string, Exchange>> = {
+  SH: 'SH',
+  SS: 'SH',
+  SSE: 'SH',
+  XSHG: 'SH',
+  SZ: 'SZ',
+  SZSE: 'SZ',
+  XSHE: 'SZ',
+  BJ: 'BJ',
+  BSE: 'BJ',
+  XBSE: 'BJ',
+}
+
+/** The exchange of a bare six-digit stock code, by its prefix. */
+export function exchangeOfCode(code: string): Exchange | undefined {
+  if (!/^\d{6}$/.test(code)) return undefined
+  if (/^(4|8|92)/.test(code)) return 'BJ'
+  if (/^(6|9)/.test(code)) return 'SH'
+  return /^(0|2|3)/.test(code) ? 'SZ' : undefined
+}
+
+/** `600519.SH` of any form in use (`600519`, `SH600519`, `sh.600519`, `600519.XSHG`), or undefined. */
+export function parseSymbol(text: string): string | undefined {
+  const upper = text.trim().toUpperCase()
+  const suffixed = /^(\d{6})\.?([A-Z]{2,4})$/.exec(upper)
+  const prefixed = /^([A-Z]{2,4})\.?(\d{6})$/.exec(upper)
+  const code = suffixed?.[1] ?? prefixed?.[2] ?? upper
+  const word = suffixed?.[2] ?? prefixed?.[1]
+  const exchange = word === undefined ? exchangeOfCode(code) : EXCHANGE_OF[word]
+  return exchange && `${code}.${exchange}`
+}
+
+/** `600519.SH` of any form in use; an error that names the text otherwise. */
+export function normalizeSymbol(text: string): string {
+  const symbol = parseSymbol(text)
+  if (symbol === undefined) {
+    throw new LakeError('INVALID_ARGUMENT', `not a stock symbol: ${text}`, {
+      details: { text },
+      next: 'Write six digits, with or without the exchange: 600519, 600519.SH, sh600519, 600519.XSHG.',
+    })
+  }
+  return symbol
+}

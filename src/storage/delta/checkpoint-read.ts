@@ -1,0 +1,81 @@
+/** Reads checkpoints of every form: classic, multi-part, and V2 as JSON or Parquet with sidecars. */
+import { join } from 'node:path'
+import { LakeError } from '../../model/errors.ts'
+import type { Files } from '../files/files.ts'
+import { parquetRows } from '../parquet/rows-file.ts'
+import type { Action, Commit } from './actions.ts'
+import { commitOf, corrupt, parseCommit } from './actions.ts'
+import { SIDECARS } from './names.ts'
+import type { CheckpointFiles } from './segment.ts'
+import { statsFromParsed } from './stats-parsed.ts'
+
+const decoder = new TextDecoder()
+
+/** The state that a checkpoint holds, as one commit; a file that is torn or incomplete is an error. */
+export async function readCheckpoint(
+  files: Files,
+  directory: string,
+  checkpoint: CheckpointFiles,
+): Promise<Commit> {
+  const where = join(directory, checkpoint.names[0]!)
+  const actions: Action[] = []
+  for (const name of checkpoint.names) actions.push(...(await readActions(files, join(directory, name))))
+  for (const name of sidecarsOf(actions)) {
+    actions.push(...(await readActions(files, sidecarPath(directory, name))))
+  }
+  const schemaString = actions
+    .map((action) => (action['metaData'] as { schemaString?: string } | null)?.schemaString)
+    .find((text) => text !== undefined)
+  const state = commitOf(actions.map((action) => withStats(action, schemaString)), where)
+  if (!state.protocol || !state.metadata) throw corrupt(where, 'the checkpoint has no protocol or metaData')
+  return state
+}
+
+async function readActions(files: Files, path: string): Promise<Action[]> {
+  const content = await files.read(path)
+  if (!content) throw corrupt(path, 'the file of a checkpoint is missing')
+  if (path.endsWith('.json')) return jsonActions(content, path)
+  return parquetRows(content, path)
+}
+
+/** A JSON checkpoint may hold what a commit may not, so it is only split into lines here. */
+function jsonActions(content: Uint8Array, path: string): Action[] {
+  const lines = decoder.decode(content).split('\n').filter((line) => line.trim() !== '')
+  try {
+    return lines.map((line) => JSON.parse(line) as Action)
+  } catch (cause) {
+    throw corrupt(path, 'a line is not JSON; the file is torn', cause)
+  }
+}
+
+function sidecarsOf(actions: readonly Action[]): string[] {
+  return actions.flatMap((action) => {
+    const path = (action['sidecar'] as { path?: unknown } | null | undefined)?.path
+    return typeof path === 'string' ? [path] : []
+  })
+}
+
+/** The name of a sidecar is relative to the sidecar directory and URI-encoded. */
+function sidecarPath(directory: string, path: string): string {
+  const name = decodeURIComponent(path)
+  if (name.includes('/') || name.includes('\\') || name.startsWith('.')) {
+    throw new LakeError('UNSUPPORTED_FEATURE', `a sidecar outside the log: ${path}`)
+  }
+  return join(directory, SIDECARS, name)
+}
+
+/** Some writers keep statistics as typed columns only. */
+function withStats(action: Action, schemaString: string | undefined): Action {
+  const add = action['add'] as Record<string, unknown> | null | undefined
+  if (!add) return action
+  const { stats_parsed: parsed, partitionValues_parsed: _values, ...rest } = add
+  if (typeof rest['stats'] === 'string' || !parsed || schemaString === undefined) return { add: rest }
+  const stats = statsFromParsed(parsed as Record<string, unknown>, schemaString)
+  return { add: stats === undefined ? rest : { ...rest, stats } }
+}
+
+/** Reads a commit file; undefined if it is not there. */
+export async function readCommit(files: Files, path: string): Promise<Commit | undefined> {
+  const content = await files.read(path)
+  return content && parseCommit(content, path)
+}

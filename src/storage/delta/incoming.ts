@@ -1,0 +1,177 @@
+/** Rows on their way in: a temporary table with columns of the table, its keys checked. */
+import { LakeError } from '../../model/errors.ts'
+import type { Schema } from '../../model/schema.ts'
+import { fieldOf, findField, schemaOf, typeText } from '../../model/schema.ts'
+import type { Session } from '../parquet/database.ts'
+import type { InputColumns, InputRow } from '../parquet/ingest.ts'
+import {
+  appendColumns,
+  appendRows,
+  columnsNamed,
+  columnsOfRows,
+  createTemporary,
+} from '../parquet/ingest.ts'
+import { relationSchema } from '../parquet/inspect.ts'
+import { identifier, identifiers } from '../parquet/sql.ts'
+import { castColumn, losslessCast } from '../parquet/types.ts'
+import type { Value } from '../parquet/values.ts'
+import type { StageContext } from './stage.ts'
+import { temporaryName } from './stage.ts'
+
+/** Rows as objects, as whole columns, or as a SELECT that the transaction's connection can run. */
+export type Input = readonly InputRow[] | InputColumns | { readonly sql: string }
+
+/** What to do with two rows of one key in one batch. */
+export type OnDuplicate = 'error' | 'last'
+
+/** A temporary table of rows; `schema` is the part of the table's columns that it has. */
+export interface Incoming {
+  readonly name: string
+  readonly schema: Schema
+  readonly rows: number
+}
+
+/** Puts rows into a temporary table with the types of the table. */
+export async function receive(context: StageContext, input: Input): Promise<Incoming> {
+  const { session, snapshot, table } = context
+  const name = temporaryName('incoming')
+  if ('sql' in input) return receiveSql(context, name, input.sql)
+  if ('columns' in input) {
+    const schema = columnsNamed(snapshot.schema, Object.keys(input.columns), table)
+    await createTemporary(session, name, schema)
+    await appendColumns(session, name, schema, input, table)
+    return { name, schema, rows: Object.values(input.columns)[0]?.length ?? 0 }
+  }
+  const schema = columnsOfRows(snapshot.schema, input, table)
+  if (input.length > 0) {
+    await createTemporary(session, name, schema)
+    await appendRows(session, name, schema, input, table)
+  }
+  return { name, schema, rows: input.length }
+}
+
+async function receiveSql(context: StageContext, name: string, sql: string): Promise<Incoming> {
+  const { session, snapshot, table } = context
+  const source = (await relationSchema(session, sql)).schema
+  const schema = columnsNamed(snapshot.schema, source.fields.map((f) => f.name), table)
+  checkTypes(source, schema, table)
+  const casts = schema.fields.map((f) => castColumn(f)).join(', ')
+  await session.run(`CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS SELECT ${casts} FROM (${sql})`)
+  const { n } = await session.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${identifier(name)}`)
+  return { name, schema, rows: Number(n) }
+}
+
+/** Only widening without loss: integer to a larger integer, float to double, decimals that hold more. */
+function checkTypes(source: Schema, target: Schema, table: string): void {
+  for (const want of target.fields) {
+    const have = fieldOf(source, want.name, 'input')
+    if (losslessCast(have.type, want.type)) continue
+    const message = `column ${want.name} is ${typeText(have.type)}, table ${table} has ${typeText(want.type)}`
+    throw new LakeError('TYPE_MISMATCH', message, {
+      details: { table, column: want.name, expected: want.type, found: have.type },
+      next: 'Cast the column to the type of the table first.',
+    })
+  }
+}
+
+/** Drops the temporary table. */
+export async function forget(session: Session, incoming: Pick<Incoming, 'name'>): Promise<void> {
+  await session.run(`DROP TABLE IF EXISTS ${identifier(incoming.name)}`)
+}
+
+/** Refuses NULL in a key and, by mode, refuses or resolves keys that come twice. */
+export async function checkKeys(
+  context: StageContext,
+  incoming: Incoming,
+  key: readonly string[],
+  onDuplicate: OnDuplicate,
+): Promise<Incoming> {
+  for (const column of key) {
+    if (!findField(incoming.schema, column)) {
+      throw new LakeError('COLUMN_NOT_FOUND', `the rows for ${context.table} have no key column ${column}`, {
+        details: { table: context.table, column, key },
+        next: `Every row needs the key (${key.join(', ')}).`,
+      })
+    }
+  }
+  const facts = await keyFacts(context.session, incoming, key)
+  if (facts.nulls > 0n) throw await nullKey(context, incoming, key, facts.nulls)
+  if (facts.distinct === facts.rows) return incoming
+  if (onDuplicate === 'error') throw await duplicateKeys(context, incoming, key, facts.rows - facts.distinct)
+  return keepLast(context, incoming, key)
+}
+
+type KeyFacts = { readonly rows: bigint; readonly distinct: bigint; readonly nulls: bigint }
+
+function keyFacts(session: Session, incoming: Incoming, key: readonly string[]): Promise<KeyFacts> {
+  const anyNull = key.map((name) => `${identifier(name)} IS NULL`).join(' OR ')
+  return session.row<KeyFacts>(
+    `SELECT CAST(coalesce(sum(n), 0) AS BIGINT) AS rows, count(*) AS distinct,
+            CAST(coalesce(sum(n) FILTER (${anyNull}), 0) AS BIGINT) AS nulls
+     FROM (SELECT ${identifiers(key)}, count(*) AS n FROM ${identifier(incoming.name)} GROUP BY ALL)`,
+  )
+}
+
+async function nullKey(
+  context: StageContext,
+  incoming: Incoming,
+  key: readonly string[],
+  count: bigint,
+): Promise<LakeError> {
+  const anyNull = key.map((name) => `${identifier(name)} IS NULL`).join(' OR ')
+  const { first } = await context.session.row<{ first: bigint }>(
+    `SELECT min(rowid) + 1 AS first FROM ${identifier(incoming.name)} WHERE ${anyNull}`,
+  )
+  const message = `${count} rows for ${context.table} have NULL in their key (${key.join(', ')}); first: row ${first}`
+  return new LakeError('NULL_KEY', message, {
+    details: { table: context.table, key, count: Number(count), row: Number(first) },
+    next: 'Fill or remove these rows.',
+  })
+}
+
+async function duplicateKeys(
+  context: StageContext,
+  incoming: Incoming,
+  key: readonly string[],
+  count: bigint,
+): Promise<LakeError> {
+  const examples = await context.session.rows<Readonly<Record<string, Value>>>(
+    `SELECT ${identifiers(key)} FROM ${identifier(incoming.name)} GROUP BY ALL HAVING count(*) > 1
+     ORDER BY ALL LIMIT 3`,
+  )
+  const shown = examples.map((row) => key.map((name) => String(row[name])).join(' '))
+  const message = `${count} rows for ${context.table} repeat a key (${key.join(', ')}), for example: ${shown.join('; ')}`
+  return new LakeError('DUPLICATE_KEY', message, {
+    details: { table: context.table, key, count: Number(count), examples: shown },
+    next: 'Remove the repetitions, or take the last of each with `--on-duplicate last`.',
+  })
+}
+
+async function keepLast(
+  context: StageContext,
+  incoming: Incoming,
+  key: readonly string[],
+): Promise<Incoming> {
+  const name = temporaryName('distinct')
+  await context.session.run(
+    `CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS SELECT ${identifiers(incoming.schema.fields.map((f) => f.name))}
+     FROM ${identifier(incoming.name)}
+     QUALIFY row_number() OVER (PARTITION BY ${identifiers(key)} ORDER BY rowid DESC) = 1`,
+  )
+  await forget(context.session, incoming)
+  const { n } = await context.session.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${identifier(name)}`)
+  return { name, schema: incoming.schema, rows: Number(n) }
+}
+
+/** A SELECT over incoming rows with all columns of the table; those that did not come are NULL. */
+export function completeSql(schema: Schema, incoming: Incoming, where = ''): string {
+  const columns = schema.fields.map((f) =>
+    findField(incoming.schema, f.name) ? identifier(f.name) : castColumn(f, 'NULL'),
+  )
+  return `SELECT ${columns.join(', ')} FROM ${identifier(incoming.name)}${where && ` WHERE ${where}`}`
+}
+
+/** The same table seen as another part of the columns. */
+export function withColumns(incoming: Incoming, names: readonly string[]): Incoming {
+  return { ...incoming, schema: schemaOf(incoming.schema.fields.filter((f) => names.includes(f.name))) }
+}

@@ -1,0 +1,60 @@
+/** Paths of data files: as URI references in the log, as files on disk, and as Hive directories. */
+import { isAbsolute, join, relative, resolve } from 'node:path'
+import { LakeError } from '../../model/errors.ts'
+
+/** The `add.path` of a file below the table root (RFC 2396; PROTOCOL.md, "Add File and Remove File"). */
+export function encodePath(path: string): string {
+  return encodeURI(path.replaceAll('\\', '/')).replaceAll('?', '%3F').replaceAll('#', '%23')
+}
+
+/** The decoded path by which two spellings of one file are recognised. */
+export function canonicalPath(path: string): string {
+  const bare = path.replace(/^file:(\/\/(?=\/))?/, '').replace(/^(\.\/)+/, '')
+  return bare.split('/').map(decodeSegment).join('/')
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
+
+/**
+ * The file on disk that an action names. A path that leaves the table, or names another scheme, is refused:
+ * such a log comes from a clone or from somebody with other intentions.
+ */
+export function filePath(directory: string, path: string): string {
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(path)
+  if (scheme && scheme[1]!.toLowerCase() !== 'file') throw outside(directory, path)
+  const decoded = canonicalPath(path)
+  const absolute = isAbsolute(decoded) ? decoded : join(directory, decoded)
+  const below = relative(resolve(directory), resolve(absolute))
+  if (below === '' || below.startsWith('..') || isAbsolute(below)) throw outside(directory, path)
+  return absolute
+}
+
+function outside(directory: string, path: string): LakeError {
+  return new LakeError('UNSUPPORTED_FEATURE', `a data file lies outside the table ${directory}: ${path}`, {
+    details: { directory, path, feature: 'shallowClone' },
+    next: 'Copy the table with the engine that wrote it, then read the copy.',
+  })
+}
+
+/** Bytes that Hive escapes in directory names, as Spark and the kernels do. */
+const HIVE_ESCAPED = /[\u0000-\u001f\u007f"#%'*/:=?\\{[\]^]/g
+const HIVE_NULL = '__HIVE_DEFAULT_PARTITION__'
+
+/** The directory of a partition, for example `symbol=000001.SZ`. */
+export function hiveDirectory(column: string, value: string | null): string {
+  const name = value === null || value === '' ? HIVE_NULL : hiveEscape(value)
+  return `${hiveEscape(column)}=${/^\.+$/.test(name) ? name.replaceAll('.', '%2E') : name}`
+}
+
+function hiveEscape(text: string): string {
+  return text.replaceAll(
+    HIVE_ESCAPED,
+    (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  )
+}

@@ -1,0 +1,137 @@
+/** Staging: the state of one table inside a transaction, and files written for it before any log names them. */
+import { dirname, join } from 'node:path'
+import type { Effects } from '../../model/effects.ts'
+import type { TableShape } from '../../model/table.ts'
+import type { Files } from '../files/files.ts'
+import type { Session } from '../parquet/database.ts'
+import { writeParquet } from '../parquet/write.ts'
+import type { AddFile, PartitionValues, RemoveFile } from './actions.ts'
+import { encodePath, filePath } from './paths.ts'
+import { HASH_TAG, SCHEMA_TAG, schemaFingerprint } from './relation.ts'
+import type { Snapshot } from './replay.ts'
+
+/** Everything an operation needs to stage actions for one table. */
+export interface StageContext {
+  readonly files: Files
+  readonly session: Session
+  readonly effects: Effects
+  /** The table root, an absolute path. */
+  readonly directory: string
+  /** The table's name, for messages. */
+  readonly table: string
+  /** The state on which the operation builds: the base and what was staged before. */
+  readonly snapshot: Snapshot
+  readonly shape: TableShape
+}
+
+/** What an operation did, in rows. */
+export interface RowCounts {
+  readonly inserted: number
+  readonly updated: number
+  readonly deleted: number
+  readonly unchanged: number
+}
+
+/** Actions of an operation. Without actions nothing changed. */
+export interface Staged {
+  readonly adds: readonly AddFile[]
+  readonly removes: readonly RemoveFile[]
+  readonly counts: RowCounts
+}
+
+/** No rows. */
+export const noRows: RowCounts = { inserted: 0, updated: 0, deleted: 0, unchanged: 0 }
+
+/** The sum of two operations' rows. */
+export function addCounts(a: RowCounts, b: RowCounts): RowCounts {
+  return {
+    inserted: a.inserted + b.inserted,
+    updated: a.updated + b.updated,
+    deleted: a.deleted + b.deleted,
+    unchanged: a.unchanged + b.unchanged,
+  }
+}
+
+/** A file to write: a SELECT with all columns of the table, and its place. */
+export interface FileSpec {
+  readonly sql: string
+  /** Directory below the table root; it is made if absent. */
+  readonly subdirectory?: string
+  readonly partitionValues?: PartitionValues
+  /** False when rows are only rearranged. */
+  readonly dataChange?: boolean
+}
+
+/** Writes one data file, sorted by the clustering of the table; undefined if there are no rows. */
+export async function writeFile(context: StageContext, spec: FileSpec): Promise<AddFile | undefined> {
+  const { files, session, effects, snapshot, shape } = context
+  const directory = join(context.directory, spec.subdirectory ?? '')
+  if (spec.subdirectory !== undefined && (await files.makeDirectory(directory)) === 'made') {
+    await files.sync(context.directory)
+  }
+  const period = shape.period ? [shape.period.column] : []
+  const written = await writeParquet(
+    session,
+    files,
+    {
+      sql: spec.sql,
+      schema: snapshot.schema,
+      orderBy: shape.clustering,
+      statisticsColumns: [...shape.key, ...shape.clustering, ...period],
+      directory,
+    },
+    effects,
+  )
+  if (!written) return undefined
+  const relative = spec.subdirectory === undefined ? written.name : `${spec.subdirectory}/${written.name}`
+  return {
+    path: encodePath(relative),
+    partitionValues: spec.partitionValues ?? {},
+    size: written.sizeBytes,
+    modificationTime: written.modifiedMs,
+    dataChange: spec.dataChange ?? true,
+    stats: written.stats,
+    tags: { [HASH_TAG]: written.sha256, [SCHEMA_TAG]: schemaFingerprint(snapshot.schema) },
+  }
+}
+
+/** The action that takes a file out of the table. */
+export function removeOf(file: AddFile, nowMs: number, dataChange = true): RemoveFile {
+  return {
+    path: file.path,
+    deletionTimestamp: Math.floor(nowMs),
+    dataChange,
+    extendedFileMetadata: true,
+    partitionValues: file.partitionValues,
+    size: file.size,
+    ...(file.deletionVector && { deletionVector: file.deletionVector }),
+  }
+}
+
+/** Makes the names of staged files durable. Their content already is. */
+export async function syncStaged(
+  files: Files,
+  directory: string,
+  adds: readonly AddFile[],
+): Promise<void> {
+  const directories = new Set(adds.map((add) => dirname(filePath(directory, add.path))))
+  for (const path of directories) await files.sync(path)
+}
+
+/** Removes staged files that no log names and none ever will. Failures leave an orphan for vacuum. */
+export async function discardStaged(
+  files: Files,
+  directory: string,
+  adds: readonly AddFile[],
+): Promise<void> {
+  await Promise.all(
+    adds.map((add) => files.remove(filePath(directory, add.path)).catch(() => false)),
+  )
+}
+
+let counter = 0
+
+/** A name for a temporary table that no other operation of this process uses. */
+export function temporaryName(word: string): string {
+  return `marketlake_${word}_${++counter}`
+}

@@ -1,0 +1,221 @@
+/** Upsert by key: only what is new or changed is written, and only files that hold a changed row are rewritten. */
+import { findField } from '../../model/schema.ts'
+import type { Field } from '../../model/schema.ts'
+import { equalOn, identifier, literal } from '../parquet/sql.ts'
+import type { Row } from '../parquet/values.ts'
+import type { AddFile, RemoveFile } from './actions.ts'
+import type { Incoming, Input, OnDuplicate } from './incoming.ts'
+import { checkKeys, forget, receive } from './incoming.ts'
+import { insertRows, writeSymbol } from './insert.ts'
+import { filePath } from './paths.ts'
+import { prune } from './prune.ts'
+import type { Range } from './prune.ts'
+import { relationSql } from './relation.ts'
+import { fileKey } from './replay.ts'
+import type { StageContext, Staged } from './stage.ts'
+import { noRows, removeOf, temporaryName, writeFile } from './stage.ts'
+
+/** Stages an upsert. Columns that do not come keep their stored value. Nothing changed: no actions. */
+export async function stageUpsert(
+  context: StageContext,
+  input: Input,
+  onDuplicate: OnDuplicate = 'error',
+): Promise<Staged> {
+  const received = await receive(context, input)
+  if (received.rows === 0) return { adds: [], removes: [], counts: noRows }
+  const incoming = await checkKeys(context, received, context.shape.key, onDuplicate)
+  try {
+    return await upsertIncoming(context, incoming)
+  } finally {
+    await forget(context.session, incoming)
+  }
+}
+
+/** Stages an upsert of a temporary table whose keys are distinct and not NULL. */
+export async function upsertIncoming(context: StageContext, incoming: Incoming): Promise<Staged> {
+  const candidates = await candidateFiles(context, incoming)
+  if (candidates.length === 0) {
+    const inserted = await insertRows(context, incoming)
+    return { ...inserted, counts: { ...noRows, inserted: incoming.rows } }
+  }
+  const verdict = temporaryName('verdict')
+  try {
+    return await upsertAgainst(context, incoming, candidates, verdict)
+  } finally {
+    await forget(context.session, { name: verdict })
+  }
+}
+
+async function upsertAgainst(
+  context: StageContext,
+  incoming: Incoming,
+  candidates: readonly AddFile[],
+  verdict: string,
+): Promise<Staged> {
+  const found = await compare(context, incoming, candidates, verdict)
+  const rewritten = await rewriteChanged(context, incoming, candidates, verdict)
+  const staged = withReplaced(context, rewritten)
+  const fresh = await freshRows(context, incoming, verdict, found.matched)
+  try {
+    const inserted = await insertRows(staged, fresh)
+    return {
+      ...combine(rewritten, inserted),
+      counts: {
+        inserted: incoming.rows - found.matched,
+        updated: found.changed,
+        deleted: 0,
+        unchanged: found.matched - found.changed,
+      },
+    }
+  } finally {
+    if (fresh.name !== incoming.name) await forget(context.session, fresh)
+  }
+}
+
+/** Files whose bounds leave room for one of the keys. */
+async function candidateFiles(context: StageContext, incoming: Incoming): Promise<AddFile[]> {
+  const { session, snapshot, shape } = context
+  if (snapshot.files.size === 0) return []
+  const columns = shape.key.flatMap((name) => findField(snapshot.schema, name) ?? [])
+  const ranges = await rangesOf(session, incoming, columns)
+  return prune(snapshot.files.values(), snapshot.schema, ranges)
+}
+
+const RANGED = new Set(['string', 'date', 'byte', 'short', 'integer'])
+
+/** The range that incoming keys span on each column whose bounds can be compared. */
+async function rangesOf(
+  session: StageContext['session'],
+  incoming: Incoming,
+  columns: readonly Field[],
+): Promise<Range[]> {
+  const ranged = columns.filter((f) => typeof f.type === 'string' && RANGED.has(f.type))
+  if (ranged.length === 0) return []
+  const parts = ranged.map((f, i) => `min(${identifier(f.name)}) AS a${i}, max(${identifier(f.name)}) AS b${i}`)
+  const row = await session.row<Row>(`SELECT ${parts.join(', ')} FROM ${identifier(incoming.name)}`)
+  return ranged.map((f, i) => ({
+    column: f.name,
+    min: row[`a${i}`] as string | number,
+    max: row[`b${i}`] as string | number,
+  }))
+}
+
+const FILE = 'marketlake_file'
+
+/** Fills the verdict: for each incoming row whose key is stored, its file and whether a value differs. */
+async function compare(
+  context: StageContext,
+  incoming: Incoming,
+  candidates: readonly AddFile[],
+  verdict: string,
+): Promise<{ matched: number; changed: number }> {
+  const { session, directory, snapshot, shape } = context
+  const stored = relationSql(directory, snapshot, candidates, { fileColumn: FILE })
+  const values = incoming.schema.fields.filter((f) => !shape.key.includes(f.name))
+  const differs = values.map((f) => `i.${identifier(f.name)} IS DISTINCT FROM b.${identifier(f.name)}`)
+  await session.run(
+    `CREATE OR REPLACE TEMP TABLE ${identifier(verdict)} AS
+     SELECT i.rowid AS rid, b.${FILE} AS file, ${differs.length > 0 ? differs.join(' OR ') : 'false'} AS changed
+     FROM ${identifier(incoming.name)} i JOIN (${stored}) b ON ${equalOn(shape.key, 'i', 'b')}`,
+  )
+  const { matched, changed } = await session.row<{ matched: bigint; changed: bigint }>(
+    `SELECT count(*) AS matched, count(*) FILTER (changed) AS changed FROM ${identifier(verdict)}`,
+  )
+  return { matched: Number(matched), changed: Number(changed) }
+}
+
+interface Actions {
+  readonly adds: readonly AddFile[]
+  readonly removes: readonly RemoveFile[]
+}
+
+async function rewriteChanged(
+  context: StageContext,
+  incoming: Incoming,
+  candidates: readonly AddFile[],
+  verdict: string,
+): Promise<Actions> {
+  const touched = await context.session.rows<{ file: string }>(
+    `SELECT DISTINCT file FROM ${identifier(verdict)} WHERE changed ORDER BY 1`,
+  )
+  const byPath = new Map(candidates.map((file) => [filePath(context.directory, file.path), file]))
+  const adds: AddFile[] = []
+  const removes: RemoveFile[] = []
+  for (const { file: path } of touched) {
+    const file = byPath.get(path)!
+    const sql = mergedSql(context, incoming, file, path, verdict)
+    const add = await rewriteFile(context, file, sql)
+    if (add) adds.push(add)
+    removes.push(removeOf(file, context.effects.now()))
+  }
+  return { adds, removes }
+}
+
+/** The rows of a file with the changed ones replaced; columns that did not come keep the stored value. */
+function mergedSql(
+  context: StageContext,
+  incoming: Incoming,
+  file: AddFile,
+  path: string,
+  verdict: string,
+): string {
+  const { directory, snapshot, shape } = context
+  const stored = relationSql(directory, snapshot, [file])
+  const changed = `SELECT i.* FROM ${identifier(incoming.name)} i JOIN ${identifier(verdict)} v
+    ON i.rowid = v.rid WHERE v.changed AND v.file = ${literal(path)}`
+  const hit = `c.${identifier(shape.key[0]!)} IS NOT NULL`
+  const columns = snapshot.schema.fields.map((f) => {
+    const name = identifier(f.name)
+    const comes = findField(incoming.schema, f.name) && !shape.key.includes(f.name)
+    return comes ? `CASE WHEN ${hit} THEN c.${name} ELSE b.${name} END AS ${name}` : `b.${name}`
+  })
+  return `SELECT ${columns.join(', ')} FROM (${stored}) b LEFT JOIN (${changed}) c ON ${equalOn(shape.key, 'b', 'c')}`
+}
+
+/** Writes a new version of a file at the place where the old one belongs. */
+export function rewriteFile(
+  context: StageContext,
+  file: AddFile,
+  sql: string,
+): Promise<AddFile | undefined> {
+  return context.shape.layout === 'per-symbol'
+    ? writeSymbol(context, file.partitionValues['symbol'] ?? null, sql)
+    : writeFile(context, { sql, partitionValues: file.partitionValues })
+}
+
+/** The context after some files were replaced; later steps of the operation build on it. */
+export function withReplaced(context: StageContext, actions: Actions): StageContext {
+  const files = new Map(context.snapshot.files)
+  for (const remove of actions.removes) files.delete(fileKey(remove))
+  for (const add of actions.adds) files.set(fileKey(add), add)
+  return { ...context, snapshot: { ...context.snapshot, files } }
+}
+
+/** The actions of two steps as one: a file that the first added and the second removed never was. */
+export function combine(first: Actions, second: Actions): Actions {
+  const added = new Set(first.adds.map(fileKey))
+  const gone = new Set(second.removes.map(fileKey))
+  return {
+    adds: [...first.adds.filter((add) => !gone.has(fileKey(add))), ...second.adds],
+    removes: [...first.removes, ...second.removes.filter((remove) => !added.has(fileKey(remove)))],
+  }
+}
+
+/** Incoming rows whose keys are not stored, as a temporary table. */
+async function freshRows(
+  context: StageContext,
+  incoming: Incoming,
+  verdict: string,
+  matched: number,
+): Promise<Incoming> {
+  if (matched === 0) return incoming
+  const rows = incoming.rows - matched
+  const name = temporaryName('fresh')
+  if (rows > 0) {
+    await context.session.run(
+      `CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS SELECT i.* FROM ${identifier(incoming.name)} i
+       WHERE i.rowid NOT IN (SELECT rid FROM ${identifier(verdict)})`,
+    )
+  }
+  return { name, schema: incoming.schema, rows }
+}

@@ -1,0 +1,34 @@
+/** Failures of the operating system, in words: which operation, on which path, and what to do. */
+import { LakeError, messageOf } from '../../model/errors.ts'
+
+const NEXT: Readonly<Record<string, string>> = {
+  EACCES: 'Give this user permission to read and write there.',
+  EDQUOT: 'Free space within the quota and run the command again; nothing was half written.',
+  EIO: 'The disk reported an error; check it before going on.',
+  EMFILE: 'Raise the limit of open files (ulimit -n) and run the command again.',
+  ENFILE: 'The machine has too many open files; close programs and run the command again.',
+  ENOSPC: 'Free disk space and run the command again; nothing was half written.',
+  EPERM: 'Give this user permission to read and write there.',
+  EROFS: 'The file system is read-only: open the lake for reading, or remount it.',
+  ESTALE: 'The network file system lost the file; run the command again.',
+}
+
+/** The `errno` name of a failure of the operating system, also when it is wrapped. */
+export function errnoOf(error: unknown): string | undefined {
+  if (error instanceof LakeError) return error.details['errno'] as string | undefined
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' ? code : undefined
+}
+
+/** Wraps a failure of the operating system. */
+export function ioError(operation: string, path: string, cause: unknown): LakeError {
+  if (cause instanceof LakeError) return cause
+  const errno = errnoOf(cause)
+  const next = errno === undefined ? undefined : NEXT[errno]
+  const reason = errno ?? messageOf(cause)
+  return new LakeError('IO_ERROR', `${operation} failed (${reason}): ${path}`, {
+    details: { operation, path, ...(errno !== undefined && { errno }) },
+    cause,
+    ...(next !== undefined && { next }),
+  })
+}

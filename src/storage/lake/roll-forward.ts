@@ -1,0 +1,217 @@
+/** Roll-forward: brings the Delta logs of a record's tables up to the record. Any writer may do it, again and again. */
+import { join } from 'node:path'
+import type { Commit } from '../delta/actions.ts'
+import { commitText } from '../delta/actions.ts'
+import type { StagedChange } from '../delta/conflict.ts'
+import { clash } from '../delta/conflict.ts'
+import { commitAt } from '../delta/load.ts'
+import { mergedMetadata } from '../delta/metadata.ts'
+import { LOG_DIRECTORY, commitName } from '../delta/names.ts'
+import type { Snapshot } from '../delta/replay.ts'
+import { advance } from '../delta/replay.ts'
+import { removeOf } from '../delta/stage.ts'
+import { publish } from '../files/publish.ts'
+import { LakeError } from '../../model/errors.ts'
+import { describeForeign, inspectForeign } from './foreign.ts'
+import type { ForeignCommit, LakeRecord, TableCommit, TableEntry } from './record.ts'
+import type { Store } from './store.ts'
+import { appIdOf, deltaAt, rememberSnapshot, tableDirectory } from './store.ts'
+import { tableCommitOf } from './view.ts'
+
+/** The true mapping after a roll-forward, and the foreign commits that were met on the way. */
+export interface RolledForward {
+  readonly tables: Readonly<Record<string, TableEntry>>
+  readonly foreign: readonly ForeignCommit[]
+}
+
+/** Finishes the Delta commits of a record, tables in parallel. The record must be durable. */
+export async function rollForward(store: Store, record: LakeRecord): Promise<RolledForward> {
+  const results = await Promise.all(
+    record.commits.map(async (commit) => [commit.table, await rollTable(store, record, commit)] as const),
+  )
+  const changed = Object.fromEntries(results.map(([name, result]) => [name, result.entry]))
+  return {
+    tables: { ...record.tables, ...changed },
+    foreign: results.flatMap(([, result]) => result.foreign),
+  }
+}
+
+interface RolledTable {
+  readonly entry: TableEntry
+  readonly foreign: readonly ForeignCommit[]
+}
+
+/** In the `commitInfo` of a commit of ours: the foreign versions it took back. */
+const UNDONE = 'marketlake.undone'
+/** Attempts to win the next Delta version against foreign writers, bounded so that no writer waits for ever. */
+const RACES_MAX = 200
+
+async function rollTable(store: Store, record: LakeRecord, commit: TableCommit): Promise<RolledTable> {
+  const entry = record.tables[commit.table]!
+  const directory = tableDirectory(store, entry.path)
+  const log = join(directory, LOG_DIRECTORY)
+  if (commit.version === 0) await ensureLog(store, directory, log)
+  const foreign: Commit[] = []
+  for (let race = 0; race < RACES_MAX; race++) {
+    const version = commit.version + foreign.length
+    const there = await commitAt(store.files, directory, version)
+    if (there && isOurs(store, record, there)) {
+      await store.files.sync(log)
+      return { entry: { ...entry, version }, foreign: describe(commit, foreign, undoneBy(there)) }
+    }
+    if (there) {
+      foreign.push(there)
+      continue
+    }
+    const plan = await planCommit(store, record, commit, directory, foreign)
+    if (plan.kind === 'freeze') return frozen(store, record, commit, entry, foreign, plan.reason)
+    if (foreign.length > 0) await store.files.sync(log)
+    const text = commitText(plan.commit)
+    if ((await publish(store.files, log, commitName(version), text, store.effects)) === 'exists') continue
+    await store.files.sync(log)
+    await remember(store, entry.path, version, plan.commit)
+    return { entry: { ...entry, version }, foreign: describe(commit, foreign, plan.undone) }
+  }
+  throw new LakeError('WRITE_CONFLICT', `other engines keep committing to ${commit.table}`, {
+    details: { table: commit.table, version: commit.version },
+    next: 'Run the command again when the other writer is less busy.',
+  })
+}
+
+async function ensureLog(store: Store, directory: string, log: string): Promise<void> {
+  await store.files.makeDirectory(directory)
+  if ((await store.files.makeDirectory(log)) === 'made') await store.files.sync(directory)
+}
+
+/** The transaction id, or behind a checkpoint of someone's the `txn` action, tells our commit. */
+function isOurs(store: Store, record: LakeRecord, there: Commit): boolean {
+  if (there.commitInfo?.['txnId'] === record.txnId) return true
+  return there.txns.some((txn) => txn.appId === appIdOf(store.lakeId) && txn.version === record.version)
+}
+
+type Plan =
+  | { readonly kind: 'commit'; readonly commit: Commit; readonly undone: readonly number[] }
+  | { readonly kind: 'freeze'; readonly reason: string }
+
+/** Our commit behind foreign ones: as it is where they leave it whole, else with what undoes them. */
+async function planCommit(
+  store: Store,
+  record: LakeRecord,
+  commit: TableCommit,
+  directory: string,
+  foreign: readonly Commit[],
+): Promise<Plan> {
+  const own = tableCommitOf(record, commit)
+  if (foreign.length === 0) return { kind: 'commit', commit: own, undone: [] }
+  const { path } = record.tables[commit.table]!
+  const base = commit.version === 0 ? undefined : await deltaAt(store, path, commit.version - 1)
+  if (!base) return { kind: 'freeze', reason: 'another engine created the table' }
+  const judged = await judge(store, directory, base, commit.version, foreign)
+  if (judged.kind === 'freeze') return judged
+  const clashing =
+    judged.kind === 'dirty' ||
+    (await clash(changeOf(commit, own), base, judged.now, store.data.rowTest(directory))) !== undefined
+  if (!clashing) return { kind: 'commit', commit: withMetadata(own, base, judged.now), undone: [] }
+  const undone = foreign.map((_, i) => commit.version + i)
+  return { kind: 'commit', commit: undoing(store, own, base, judged.now, undone), undone }
+}
+
+type Judged =
+  | { readonly kind: 'adoptable' | 'dirty'; readonly now: Snapshot }
+  | { readonly kind: 'freeze'; readonly reason: string }
+
+async function judge(
+  store: Store,
+  directory: string,
+  base: Snapshot,
+  first: number,
+  foreign: readonly Commit[],
+): Promise<Judged> {
+  let now = base
+  let kind: 'adoptable' | 'dirty' = 'adoptable'
+  for (const [i, commit] of foreign.entries()) {
+    const inspection = await inspectForeign(store, directory, now, first + i, commit)
+    if (inspection.kind === 'incompatible') return { kind: 'freeze', reason: inspection.reason }
+    if (inspection.kind === 'dirty') kind = 'dirty'
+    now = advance(now, first + i, commit, directory)
+  }
+  return { kind, now }
+}
+
+function changeOf(commit: TableCommit, own: Commit): StagedChange {
+  return {
+    mode: commit.mode,
+    key: commit.key ?? [],
+    ...(commit.predicate !== undefined && { predicate: commit.predicate }),
+    adds: own.adds,
+    removes: own.removes,
+    ...(own.metadata && { metadata: own.metadata }),
+    ...(own.protocol && { protocol: own.protocol }),
+  }
+}
+
+function withMetadata(own: Commit, base: Snapshot, now: Snapshot): Commit {
+  return own.metadata ? { ...own, metadata: mergedMetadata(own.metadata, base, now) } : own
+}
+
+/** The same Delta commit that brings ours also takes the foreign files out and brings back what they replaced. */
+function undoing(
+  store: Store,
+  own: Commit,
+  base: Snapshot,
+  now: Snapshot,
+  undone: readonly number[],
+): Commit {
+  const want = advance(base, base.version + 1, own, 'undo').files
+  const adds = [...want].filter(([key]) => !now.files.has(key)).map(([, file]) => ({ ...file, dataChange: true }))
+  const removes = [...now.files]
+    .filter(([key]) => !want.has(key))
+    .map(([, file]) => removeOf(file, store.effects.now()))
+  const metadata = own.metadata ?? base.metadata
+  return {
+    ...own,
+    commitInfo: { ...own.commitInfo, [UNDONE]: undone },
+    ...(now.metadata.schemaString !== metadata.schemaString || own.metadata ? { metadata } : {}),
+    adds,
+    removes,
+  }
+}
+
+function frozen(
+  store: Store,
+  record: LakeRecord,
+  commit: TableCommit,
+  entry: TableEntry,
+  foreign: readonly Commit[],
+  reason: string,
+): RolledTable {
+  store.frozen.set(entry.path, { version: commit.version, reason })
+  return {
+    entry: { path: entry.path, version: commit.version - 1, over: record.version },
+    foreign: describe(commit, foreign, []),
+  }
+}
+
+function describe(
+  commit: TableCommit,
+  foreign: readonly Commit[],
+  undone: readonly number[],
+): ForeignCommit[] {
+  return foreign.map((one, i) => ({
+    ...describeForeign(commit.table, commit.version + i, one),
+    ...(undone.length > 0 && { undone: true }),
+  }))
+}
+
+/** Foreign versions that a commit of ours took back. */
+function undoneBy(commit: Commit): readonly number[] {
+  const undone = commit.commitInfo?.[UNDONE]
+  return Array.isArray(undone) ? (undone as number[]) : []
+}
+
+/** The state after our own commit is known without reading it back. */
+async function remember(store: Store, path: string, version: number, commit: Commit): Promise<void> {
+  const before = store.snapshots.get(path)
+  if (before?.version !== version - 1) return
+  rememberSnapshot(store, path, advance(before, version, commit, path))
+}

@@ -1,0 +1,211 @@
+/** A transaction: reads and writes of one callback against one lake version, staged but not yet published. */
+import { LakeError } from '../../model/errors.ts'
+import type { Field } from '../../model/schema.ts'
+import type { TableDefinition } from '../../model/table.ts'
+import type { Input, OnDuplicate } from '../delta/incoming.ts'
+import type { Range } from '../delta/prune.ts'
+import { snapshotSql } from '../delta/relation.ts'
+import { stageAppend, stageDelete, stageReplace, stageReplaceWhere } from '../delta/rewrite.ts'
+import type { RowCounts } from '../delta/stage.ts'
+import { noRows } from '../delta/stage.ts'
+import { stageUpsert } from '../delta/upsert.ts'
+import type { Session } from '../parquet/database.ts'
+import type { Parameters } from '../parquet/bind.ts'
+import { identifier } from '../parquet/sql.ts'
+import type { Row } from '../parquet/values.ts'
+import type { LakeRecord, Settings, TableEntry, Tag, Unit } from './record.ts'
+import type { Store } from './store.ts'
+import { checkTableWritable, claimTable, widening } from './tables.ts'
+import type { TableOperation, TableWork } from './table-work.ts'
+import { newWork, stageOperation } from './table-work.ts'
+import { noTable, tableView } from './view.ts'
+
+/** How rows are taken in. */
+export interface WriteOptions {
+  /** Two rows of one key in one batch: refuse (default) or take the last. */
+  readonly onDuplicate?: OnDuplicate
+}
+
+/** Changes of the lake itself that go with a transaction. */
+export interface LakeChange {
+  readonly units?: readonly Unit[]
+  readonly settings?: Partial<Settings>
+  readonly tags?: Readonly<Record<string, Tag | undefined>>
+}
+
+/** The signal that a table was touched whose foreign commits must be adopted first. */
+export class NeedsSettle extends Error {
+  readonly table: string
+
+  constructor(table: string) {
+    super(`table ${table} must be settled`)
+    this.table = table
+  }
+}
+
+/** The handle that a `write` callback gets. Valid until the callback returns. */
+export class Transaction {
+  readonly #store: Store
+  readonly #session: Session
+  readonly #scope: ReadonlySet<string>
+  readonly base: LakeRecord
+  readonly works: Map<string, TableWork> = new Map()
+  readonly dropped: Set<string> = new Set()
+  readonly reads: Map<string, TableEntry> = new Map()
+  change: LakeChange = {}
+
+  constructor(store: Store, session: Session, base: LakeRecord, scope: ReadonlySet<string>) {
+    this.#store = store
+    this.#session = session
+    this.#scope = scope
+    this.base = base
+  }
+
+  /** The connection on which everything is staged; a SELECT given as input may use its temporary tables. */
+  get session(): Session {
+    return this.#session
+  }
+
+  /** Inserts rows with new keys, updates rows whose values differ, leaves the others alone. */
+  upsert(table: string, input: Input, options: WriteOptions = {}): Promise<RowCounts> {
+    return this.#stage(table, {
+      mode: 'upsert',
+      stage: (context) => {
+        if (context.shape.key.length === 0) throw keyless(table)
+        return stageUpsert(context, input, options.onDuplicate)
+      },
+    })
+  }
+
+  /** Adds rows; on a table with a key, a key that is already there is refused. */
+  append(table: string, input: Input, options: WriteOptions = {}): Promise<RowCounts> {
+    return this.#stage(table, {
+      mode: 'append',
+      stage: (context) => stageAppend(context, input, options.onDuplicate),
+    })
+  }
+
+  /** Replaces all rows. */
+  replace(table: string, input: Input, options: WriteOptions = {}): Promise<RowCounts> {
+    return this.#stage(table, {
+      mode: 'replace',
+      stage: (context) => stageReplace(context, input, options.onDuplicate),
+    })
+  }
+
+  /** Replaces the rows that satisfy a SQL condition; `ranges` narrow the files to look at. */
+  replaceWhere(
+    table: string,
+    predicate: string,
+    input: Input,
+    options: WriteOptions & { readonly ranges?: readonly Range[] } = {},
+  ): Promise<RowCounts> {
+    return this.#stage(table, {
+      mode: 'replaceWhere',
+      predicate,
+      stage: (c) => stageReplaceWhere(c, predicate, input, options.ranges, options.onDuplicate),
+    })
+  }
+
+  /** Deletes the rows that satisfy a SQL condition. */
+  delete(table: string, predicate: string): Promise<RowCounts> {
+    return this.#stage(table, {
+      mode: 'delete',
+      predicate,
+      stage: (context) => stageDelete(context, predicate),
+    })
+  }
+
+  /** Adds nullable columns that the table has not; a column it has with another type is an error. */
+  async widen(table: string, fields: readonly Field[]): Promise<void> {
+    const { current } = await this.work(table)
+    if (!widening(current, fields, table)) return
+    await this.#stage(table, {
+      mode: 'metadata',
+      stage: async (context) => {
+        const change = widening(context.snapshot, fields, table)
+        return { adds: [], removes: [], counts: noRows, ...change }
+      },
+    })
+  }
+
+  /** Creates a table, unless the lake has one of that name: then `exists`. */
+  async ensure(definition: TableDefinition): Promise<'created' | 'exists'> {
+    if (this.works.has(definition.name) || this.base.tables[definition.name]) return 'exists'
+    this.works.set(definition.name, await claimTable(this.#store, this.base, definition))
+    return 'created'
+  }
+
+  /** Takes a table out of the lake; its directory stays until vacuum. */
+  async drop(table: string): Promise<void> {
+    if (!this.base.tables[table]) throw noTable(this.base, table)
+    this.works.delete(table)
+    this.dropped.add(table)
+  }
+
+  /** Stages an operation of another module; it may be staged again on another base. */
+  apply(table: string, operation: TableOperation): Promise<RowCounts> {
+    return this.#stage(table, operation)
+  }
+
+  /** True if the lake has this table, or the transaction creates it. */
+  has(table: string): boolean {
+    return this.works.has(table) || (table in this.base.tables && !this.dropped.has(table))
+  }
+
+  /** Runs a SELECT over tables by their names, as this transaction sees them. The tables count as read. */
+  async query<T extends Row = Row>(sql: string, parameters?: Parameters): Promise<T[]> {
+    await this.#mountTables(sql)
+    return this.#session.rows<T>(sql, parameters)
+  }
+
+  /** The state of a table in this transaction. */
+  async work(table: string): Promise<TableWork> {
+    const known = this.works.get(table)
+    if (known) return known
+    if (this.dropped.has(table)) throw noTable({ ...this.base, tables: {} }, table)
+    if (!this.#scope.has(table) && this.base.tables[table]) throw new NeedsSettle(table)
+    const view = await tableView(this.#store, this.base, table)
+    const work = newWork({ ...view, base: view.snapshot })
+    this.works.set(table, work)
+    return work
+  }
+
+  async #stage(table: string, operation: TableOperation): Promise<RowCounts> {
+    const work = await this.work(table)
+    checkTableWritable(this.#store, work)
+    const next = await restageOperation(this.#store, this.#session, work, operation)
+    this.works.set(table, next)
+    return next.counts
+  }
+
+  async #mountTables(sql: string): Promise<void> {
+    const names = this.#session.connection.getTableNames(sql, false)
+    for (const name of names) {
+      if (!this.has(name)) continue
+      const { directory, current } = await this.work(name)
+      const entry = this.base.tables[name]
+      if (entry) this.reads.set(name, entry)
+      const select = snapshotSql(directory, current)
+      await this.#session.run(`CREATE OR REPLACE TEMP VIEW ${identifier(name)} AS ${select}`)
+    }
+  }
+}
+
+/** Stages an operation on top of what was staged for a table before. */
+export function restageOperation(
+  store: Store,
+  session: Session,
+  work: TableWork,
+  operation: TableOperation,
+): Promise<TableWork> {
+  const { files, effects } = store
+  return stageOperation(store, { files, session, effects }, work, operation)
+}
+
+function keyless(table: string): LakeError {
+  return new LakeError('INVALID_ARGUMENT', `table ${table} has no key, so rows cannot be upserted`, {
+    details: { table },
+    next: 'Append to it, or load the rows into a table with a key.',
+  })
+}

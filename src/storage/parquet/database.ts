@@ -1,0 +1,236 @@
+/** An in-memory DuckDB: the engine that reads and writes Parquet and answers SQL. */
+import type {
+  DuckDBConnection,
+  DuckDBInstance,
+  DuckDBMaterializedResult,
+  DuckDBResult,
+} from '@duckdb/node-api'
+import { randomUUID } from 'node:crypto'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { LakeError } from '../../model/errors.ts'
+import { duckdb, sqlError } from './duckdb.ts'
+import { bindParameters } from './bind.ts'
+import type { Parameters } from './bind.ts'
+import { valueReader } from './values.ts'
+import type { Row, Value } from './values.ts'
+
+/** Bounds of an engine. */
+export interface DatabaseOptions {
+  /** DuckDB's `memory_limit`, for example `1GB`. Larger work spills to the temporary directory. */
+  readonly memoryLimit?: string
+  /** 0: cores minus one, at least 1. */
+  readonly threads?: number
+  /** Where large sorts and joins spill; made when needed, removed at close. */
+  readonly temporaryDirectory?: string
+}
+
+/** A column of a result: its name and DuckDB type text. */
+export interface ResultColumn {
+  readonly name: string
+  readonly type: string
+}
+
+/** A whole result. */
+export interface ResultTable {
+  readonly columns: readonly ResultColumn[]
+  readonly rows: readonly (readonly Value[])[]
+}
+
+/** An in-memory DuckDB instance. It must be closed. */
+export class Database {
+  readonly #instance: DuckDBInstance
+  readonly #sessions = new Set<Session>()
+
+  private constructor(instance: DuckDBInstance) {
+    this.#instance = instance
+  }
+
+  /** Starts an engine. Extensions are never fetched. */
+  static async open(options: DatabaseOptions = {}): Promise<Database> {
+    const { DuckDBInstance } = await duckdb()
+    const threads = options.threads || Math.max(1, availableParallelism() - 1)
+    const instance = await DuckDBInstance.create(':memory:', {
+      threads: String(threads),
+      memory_limit: options.memoryLimit ?? '1GB',
+      temp_directory: options.temporaryDirectory ?? join(tmpdir(), `marketlake-${randomUUID()}`),
+      autoinstall_known_extensions: 'false',
+      autoload_known_extensions: 'false',
+      allow_community_extensions: 'false',
+    })
+    const database = new Database(instance)
+    // Safe only because files of a lake never change.
+    await database.using((session) => session.run('SET GLOBAL parquet_metadata_cache=true'))
+    return database
+  }
+
+  /** A connection of its own: statements on it run one after the other. */
+  async connect(): Promise<Session> {
+    const connection = await this.#instance.connect()
+    await connection.run("SET TimeZone='UTC'; SET errors_as_json=true; SET enable_progress_bar=false")
+    const session = new Session(connection, () => this.#sessions.delete(session))
+    this.#sessions.add(session)
+    return session
+  }
+
+  /** Runs `use` on a connection that is closed afterwards. */
+  async using<T>(use: (session: Session) => Promise<T>): Promise<T> {
+    const session = await this.connect()
+    try {
+      return await use(session)
+    } finally {
+      await session.close()
+    }
+  }
+
+  /** Interrupts what runs, waits for it and closes. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#sessions].map((session) => session.close()))
+    this.#instance.closeSync()
+  }
+}
+
+/** One connection. A statement waits for the one before it; a stream occupies the connection until its end. */
+export class Session {
+  readonly #connection: DuckDBConnection
+  readonly #closed: () => void
+  #tail: Promise<unknown> = Promise.resolve()
+  /** The native call that runs now; closing must wait for it, and for nothing else. */
+  #active: Promise<unknown> = Promise.resolve()
+  #open = true
+
+  constructor(connection: DuckDBConnection, closed: () => void) {
+    this.#connection = connection
+    this.#closed = closed
+  }
+
+  /** Runs statements for their effect; returns the number of rows changed by the last. */
+  async run(sql: string, parameters?: Parameters): Promise<number> {
+    return (await this.#result(sql, parameters)).rowsChanged
+  }
+
+  /** All rows as objects. Two columns of one name: the last wins. */
+  async rows<T extends Row = Row>(sql: string, parameters?: Parameters): Promise<T[]> {
+    const { columns, rows } = await this.table(sql, parameters)
+    return rows.map((row) => Object.fromEntries(columns.map((c, i) => [c.name, row[i]!])) as T)
+  }
+
+  /** The first row; an error if there is none. */
+  async row<T extends Row = Row>(sql: string, parameters?: Parameters): Promise<T> {
+    const [first] = await this.rows<T>(sql, parameters)
+    if (first === undefined) throw new LakeError('SQL_ERROR', 'the statement gave no row', { details: { sql } })
+    return first
+  }
+
+  /** The whole result, column by name and type. */
+  async table(sql: string, parameters?: Parameters): Promise<ResultTable> {
+    const result = await this.#result(sql, parameters)
+    const rows: Value[][] = []
+    for (const chunk of await this.#guard(() => result.fetchAllChunks(), sql)) {
+      appendRows(rows, result, chunk)
+    }
+    return { columns: columnsOf(result), rows }
+  }
+
+  /** The raw result, for readers of typed columns in this folder. */
+  materialize(sql: string, parameters?: Parameters): Promise<DuckDBMaterializedResult> {
+    return this.#result(sql, parameters)
+  }
+
+  /** Chunks of rows as they come; nothing else may run on this connection meanwhile, and nothing can. */
+  async *stream(sql: string, parameters?: Parameters): AsyncGenerator<ResultTable, void, undefined> {
+    const release = await this.#occupy()
+    try {
+      const result = await this.#guard(() => this.#start(sql, parameters), sql)
+      const columns = columnsOf(result)
+      for (;;) {
+        const chunk = await this.#guard(() => result.fetchChunk(), sql)
+        if (!chunk || chunk.rowCount === 0) break
+        const rows: Value[][] = []
+        appendRows(rows, result, chunk)
+        yield { columns, rows }
+      }
+    } finally {
+      release()
+    }
+  }
+
+  /** Access for the files of this folder that fill tables. */
+  get connection(): DuckDBConnection {
+    return this.#connection
+  }
+
+  /** Asks the running statement to stop; it fails with `CANCELLED`. */
+  interrupt(): void {
+    if (this.#open) this.#connection.interrupt()
+  }
+
+  /** Interrupts and waits, because closing during a statement hangs the process. */
+  async close(): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
+    const timer = setInterval(() => this.#connection.interrupt(), 50)
+    this.#connection.interrupt()
+    await this.#active.catch(() => undefined)
+    clearInterval(timer)
+    this.#connection.closeSync()
+    this.#closed()
+  }
+
+  async #result(sql: string, parameters?: Parameters): Promise<DuckDBMaterializedResult> {
+    const release = await this.#occupy()
+    try {
+      return await this.#guard(() => this.#execute(sql, parameters), sql)
+    } finally {
+      release()
+    }
+  }
+
+  async #execute(sql: string, parameters?: Parameters): Promise<DuckDBMaterializedResult> {
+    if (parameters === undefined) return this.#connection.run(sql)
+    const { values, types } = bindParameters(await duckdb(), parameters)
+    return this.#connection.run(sql, values, types)
+  }
+
+  async #start(sql: string, parameters?: Parameters): Promise<DuckDBResult> {
+    if (parameters === undefined) return this.#connection.stream(sql)
+    const { values, types } = bindParameters(await duckdb(), parameters)
+    return this.#connection.stream(sql, values, types)
+  }
+
+  async #occupy(): Promise<() => void> {
+    const before = this.#tail
+    let release!: () => void
+    this.#tail = new Promise<void>((resolve) => (release = resolve))
+    await before
+    return release
+  }
+
+  /** Starts a native call unless the connection is closed. */
+  async #guard<T>(call: () => Promise<T>, sql: string): Promise<T> {
+    if (!this.#open) throw new LakeError('CANCELLED', 'the connection is closed')
+    const work = call()
+    this.#active = work
+    try {
+      return await work
+    } catch (error) {
+      throw sqlError(error, sql)
+    }
+  }
+}
+
+type Chunk = Awaited<ReturnType<DuckDBResult['fetchAllChunks']>>[number]
+
+function columnsOf(result: DuckDBResult): ResultColumn[] {
+  return result.columnNames().map((name, i) => ({ name, type: result.columnType(i).toString() }))
+}
+
+function appendRows(rows: Value[][], result: DuckDBResult, chunk: Chunk): void {
+  const base = rows.length
+  for (let row = 0; row < chunk.rowCount; row++) rows.push([])
+  for (let column = 0; column < chunk.columnCount; column++) {
+    const read = valueReader(result.columnType(column))
+    const values = chunk.getColumnValues(column)
+    for (let row = 0; row < values.length; row++) rows[base + row]!.push(read(values[row]!))
+  }
+}

@@ -1,0 +1,83 @@
+/** DuckDB itself: loaded at first use, because loading it costs a quarter of a second, and its errors in our words. */
+import type * as Api from '@duckdb/node-api'
+import { LakeError, messageOf } from '../../model/errors.ts'
+import type { ErrorCode } from '../../model/errors.ts'
+
+let loaded: Promise<typeof Api> | undefined
+
+/** The bindings. `--help` and everything that reads only logs must never call this. */
+export function duckdb(): Promise<typeof Api> {
+  loaded ??= import('@duckdb/node-api')
+  return loaded
+}
+
+interface RawError {
+  readonly exception_type?: string
+  readonly exception_message?: string
+  readonly position?: string
+  readonly candidates?: string
+  readonly errno?: string
+}
+
+/** `errors_as_json` text, bare or behind a prefix such as `Parser Error: `. */
+function parseRaw(message: string): RawError {
+  const start = message.indexOf('{"exception_type"')
+  if (start < 0) return { exception_message: message }
+  try {
+    return JSON.parse(message.slice(start)) as RawError
+  } catch {
+    return { exception_message: message }
+  }
+}
+
+const ERRNO: Readonly<Record<string, string>> = {
+  '2': 'ENOENT',
+  '5': 'EIO',
+  '13': 'EACCES',
+  '24': 'EMFILE',
+  '28': 'ENOSPC',
+  '30': 'EROFS',
+  '122': 'EDQUOT',
+}
+
+/** Messages DuckDB gives for a Parquet file that is cut, overwritten or no Parquet file at all. */
+const BROKEN_PARQUET =
+  /No magic bytes|TProtocolException|don't know what type|invalid TType|Prefetch registered|too small to be a Parquet|Footer length|Parquet file|corrupt/i
+
+/** Turns an error of DuckDB into ours; the position is a 0-based offset into the statement. */
+export function sqlError(cause: unknown, sql?: string): LakeError {
+  if (cause instanceof LakeError) return cause
+  const raw = parseRaw(messageOf(cause))
+  const message = raw.exception_message ?? messageOf(cause)
+  const errno = raw.errno === undefined ? undefined : ERRNO[raw.errno]
+  const position = raw.position === undefined ? undefined : Number(raw.position)
+  const next = advice(raw)
+  return new LakeError(codeOf(raw, message), message, {
+    cause,
+    details: {
+      type: raw.exception_type ?? 'Unknown',
+      ...(sql !== undefined && { sql: sql.slice(0, 2000) }),
+      ...(position !== undefined && { position }),
+      ...(raw.candidates !== undefined && { candidates: raw.candidates.split(',') }),
+      ...(errno !== undefined && { errno }),
+    },
+    ...(next !== undefined && { next }),
+  })
+}
+
+function codeOf(raw: RawError, message: string): ErrorCode {
+  const type = raw.exception_type ?? ''
+  if (/interrupt/i.test(type) || /^INTERRUPT/i.test(message)) return 'CANCELLED'
+  if (/out of memory/i.test(type)) return 'OUT_OF_MEMORY'
+  if (BROKEN_PARQUET.test(message)) return 'CORRUPT_FILE'
+  if (/^IO$/i.test(type)) return 'IO_ERROR'
+  return 'SQL_ERROR'
+}
+
+function advice(raw: RawError): string | undefined {
+  if (raw.candidates) return `Did you mean ${raw.candidates.split(',').join(' or ')}?`
+  if (/out of memory/i.test(raw.exception_type ?? '')) {
+    return 'Raise limits.memory in lake.toml, or ask for less at a time.'
+  }
+  return undefined
+}

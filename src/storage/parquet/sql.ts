@@ -1,0 +1,32 @@
+/** SQL text: quoted names, literals and file lists. Every value that enters a statement passes here. */
+
+/** A quoted name. Quoting always is right: reserved words move between DuckDB versions. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** A comma list of quoted names, each behind an optional table alias. */
+export function identifiers(names: readonly string[], alias?: string): string {
+  const prefix = alias === undefined ? '' : `${alias}.`
+  return names.map((name) => prefix + identifier(name)).join(', ')
+}
+
+/** A text literal. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/** A path for `read_parquet`, which takes globs: `[`, `*` and `?` are escaped. */
+export function pathLiteral(path: string): string {
+  return literal(path.replaceAll(/[[*?]/g, (character) => `[${character}]`))
+}
+
+/** A list of paths for `read_parquet`. */
+export function pathList(paths: readonly string[]): string {
+  return `[${paths.map(pathLiteral).join(', ')}]`
+}
+
+/** An equality join of two relations over columns of the same names; NULL never matches. */
+export function equalOn(names: readonly string[], left: string, right: string): string {
+  return names.map((n) => `${left}.${identifier(n)} = ${right}.${identifier(n)}`).join(' AND ')
+}
