@@ -6,7 +6,16 @@ const TAG = /^([A-Za-z][A-Za-z0-9._-]{0,63}|\d{4}Q[1-4][A-Za-z0-9._-]{0,58})$/
 /** Delta without column mapping forbids these in column names (Spark refuses them). */
 const FORBIDDEN_IN_COLUMN = /[ ,;{}()\n\t=]/
 /** Names that `tables` maps and DuckDB's own schemas would confuse. */
-const RESERVED = new Set(['meta', 'main', 'information_schema', 'pg_catalog', 'con', 'nul', 'aux', 'prn'])
+const RESERVED = new Set([
+  'meta',
+  'main',
+  'information_schema',
+  'pg_catalog',
+  'con',
+  'nul',
+  'aux',
+  'prn',
+])
 
 /** Returns the name if it can be a table's; else an error. */
 export function checkTableName(name: string): string {

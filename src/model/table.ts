@@ -84,14 +84,14 @@ export function defaultShape(
   key: readonly string[],
   layout: Layout = 'clustered',
 ): TableShape {
-  const dates = key.filter((name) => fieldOf(schema, name, 'new').type === 'date')
-  const column = dates[0]
+  const column = key.find((name) => fieldOf(schema, name, 'new').type === 'date')
   const period: PeriodColumn | undefined =
     column === undefined ? undefined : { column, unit: column === 'end_date' ? 'quarter' : 'month' }
   return { key, clustering: key, ...(period && { period }), layout, vintage: false }
 }
 
-const KEY_TYPES = /^(string|long|integer|short|byte|date|timestamp|timestamp_ntz|boolean|decimal.*)$/
+const KEY_TYPES =
+  /^(string|long|integer|short|byte|date|timestamp|timestamp_ntz|boolean|decimal.*)$/
 
 function checkKeyType(table: TableDefinition, column: string): void {
   const { type } = fieldOf(table.schema, column, table.name)

@@ -4,7 +4,8 @@ import { LakeError } from '../../model/errors.ts'
 import type { Files } from '../files/files.ts'
 import { parquetRows } from '../parquet/rows-file.ts'
 import type { Action, Commit } from './actions.ts'
-import { commitOf, corrupt, parseCommit } from './actions.ts'
+import { corrupt } from './actions.ts'
+import { commitOf, parseCommit } from './parse.ts'
 import { SIDECARS } from './names.ts'
 import type { CheckpointFiles } from './segment.ts'
 import { statsFromParsed } from './stats-parsed.ts'
@@ -19,15 +20,20 @@ export async function readCheckpoint(
 ): Promise<Commit> {
   const where = join(directory, checkpoint.names[0]!)
   const actions: Action[] = []
-  for (const name of checkpoint.names) actions.push(...(await readActions(files, join(directory, name))))
+  for (const name of checkpoint.names)
+    actions.push(...(await readActions(files, join(directory, name))))
   for (const name of sidecarsOf(actions)) {
     actions.push(...(await readActions(files, sidecarPath(directory, name))))
   }
   const schemaString = actions
     .map((action) => (action['metaData'] as { schemaString?: string } | null)?.schemaString)
     .find((text) => text !== undefined)
-  const state = commitOf(actions.map((action) => withStats(action, schemaString)), where)
-  if (!state.protocol || !state.metadata) throw corrupt(where, 'the checkpoint has no protocol or metaData')
+  const state = commitOf(
+    actions.map((action) => withStats(action, schemaString)),
+    where,
+  )
+  if (!state.protocol || !state.metadata)
+    throw corrupt(where, 'the checkpoint has no protocol or metaData')
   return state
 }
 
@@ -40,7 +46,10 @@ async function readActions(files: Files, path: string): Promise<Action[]> {
 
 /** A JSON checkpoint may hold what a commit may not, so it is only split into lines here. */
 function jsonActions(content: Uint8Array, path: string): Action[] {
-  const lines = decoder.decode(content).split('\n').filter((line) => line.trim() !== '')
+  const lines = decoder
+    .decode(content)
+    .split('\n')
+    .filter((line) => line.trim() !== '')
   try {
     return lines.map((line) => JSON.parse(line) as Action)
   } catch (cause) {
@@ -69,7 +78,8 @@ function withStats(action: Action, schemaString: string | undefined): Action {
   const add = action['add'] as Record<string, unknown> | null | undefined
   if (!add) return action
   const { stats_parsed: parsed, partitionValues_parsed: _values, ...rest } = add
-  if (typeof rest['stats'] === 'string' || !parsed || schemaString === undefined) return { add: rest }
+  if (typeof rest['stats'] === 'string' || !parsed || schemaString === undefined)
+    return { add: rest }
   const stats = statsFromParsed(parsed as Record<string, unknown>, schemaString)
   return { add: stats === undefined ? rest : { ...rest, stats } }
 }

@@ -27,7 +27,10 @@ export interface CheckpointContext {
 }
 
 /** Writes the checkpoint of a snapshot, unless there is one, and then the hint. Returns its number of actions. */
-export async function writeCheckpoint(context: CheckpointContext, snapshot: Snapshot): Promise<number> {
+export async function writeCheckpoint(
+  context: CheckpointContext,
+  snapshot: Snapshot,
+): Promise<number> {
   const { files, effects } = context
   const log = join(context.directory, LOG_DIRECTORY)
   const name = checkpointName(snapshot.version)
@@ -71,7 +74,12 @@ async function writeRows(
 }
 
 /** A checkpoint that was cut short would hide files for ever: what stands on disk is read back. */
-async function verify(files: Files, path: string, snapshot: Snapshot, count: number): Promise<void> {
+async function verify(
+  files: Files,
+  path: string,
+  snapshot: Snapshot,
+  count: number,
+): Promise<void> {
   const rows = await parquetRows((await files.read(path)) ?? new Uint8Array(), path)
   const with_ = (name: string): number => rows.filter((row) => row[name]).length
   const sound =
@@ -79,7 +87,8 @@ async function verify(files: Files, path: string, snapshot: Snapshot, count: num
     with_('protocol') === 1 &&
     with_('metaData') === 1 &&
     with_('add') === snapshot.files.size
-  if (!sound) throw new LakeError('CORRUPT_FILE', `the checkpoint just written does not read back: ${path}`)
+  if (!sound)
+    throw new LakeError('CORRUPT_FILE', `the checkpoint just written does not read back: ${path}`)
 }
 
 type CheckpointRow = Readonly<Record<string, unknown>>
@@ -88,7 +97,9 @@ function checkpointRows(snapshot: Snapshot, nowMs: number): CheckpointRow[] {
   return [
     { protocol: protocolRow(snapshot.protocol) },
     { metaData: metadataRow(snapshot.metadata) },
-    ...[...snapshot.txns.values()].map((txn) => ({ txn: pick(txn, ['appId', 'version', 'lastUpdated']) })),
+    ...[...snapshot.txns.values()].map((txn) => ({
+      txn: pick(txn, ['appId', 'version', 'lastUpdated']),
+    })),
     ...[...snapshot.domains.values()].map((domainMetadata) => ({ domainMetadata })),
     ...unexpired(snapshot, nowMs).map((remove) => ({ remove: removeRow(remove) })),
     ...[...snapshot.files.values()].map((add) => ({ add: addRow(add) })),
@@ -116,12 +127,24 @@ function entries(map: Readonly<Record<string, unknown>> | undefined): unknown {
 }
 
 function protocolRow(protocol: Protocol): Record<string, unknown> {
-  return pick(protocol, ['minReaderVersion', 'minWriterVersion', 'readerFeatures', 'writerFeatures'])
+  return pick(protocol, [
+    'minReaderVersion',
+    'minWriterVersion',
+    'readerFeatures',
+    'writerFeatures',
+  ])
 }
 
 function metadataRow(metadata: Metadata): Record<string, unknown> {
   return {
-    ...pick(metadata, ['id', 'name', 'description', 'schemaString', 'partitionColumns', 'createdTime']),
+    ...pick(metadata, [
+      'id',
+      'name',
+      'description',
+      'schemaString',
+      'partitionColumns',
+      'createdTime',
+    ]),
     format: { provider: metadata.format.provider, options: entries(metadata.format.options ?? {}) },
     configuration: entries(metadata.configuration),
   }
@@ -138,12 +161,24 @@ function addRow(add: AddFile): Record<string, unknown> {
 
 function removeRow(remove: RemoveFile): Record<string, unknown> {
   return {
-    ...pick(remove, ['path', 'deletionTimestamp', 'dataChange', 'extendedFileMetadata', 'size', 'deletionVector']),
+    ...pick(remove, [
+      'path',
+      'deletionTimestamp',
+      'dataChange',
+      'extendedFileMetadata',
+      'size',
+      'deletionVector',
+    ]),
     partitionValues: entries(remove.partitionValues) ?? null,
   }
 }
 
-const textMap: DataType = { type: 'map', keyType: 'string', valueType: 'string', valueContainsNull: true }
+const textMap: DataType = {
+  type: 'map',
+  keyType: 'string',
+  valueType: 'string',
+  valueContainsNull: true,
+}
 const texts: DataType = { type: 'array', elementType: 'string', containsNull: true }
 
 function struct(...fields: readonly Field[]): DataType {
@@ -163,7 +198,10 @@ const deletionVector = field(
 
 /** As delta-kernel-rs and Spark read it: protocol versions must be 32-bit (PROTOCOL.md, "Checkpoint Schema"). */
 const CHECKPOINT_SCHEMA = schemaOf([
-  field('txn', struct(field('appId', 'string'), field('version', 'long'), field('lastUpdated', 'long'))),
+  field(
+    'txn',
+    struct(field('appId', 'string'), field('version', 'long'), field('lastUpdated', 'long')),
+  ),
   field(
     'add',
     struct(
@@ -213,7 +251,11 @@ const CHECKPOINT_SCHEMA = schemaOf([
   ),
   field(
     'domainMetadata',
-    struct(field('domain', 'string'), field('configuration', 'string'), field('removed', 'boolean')),
+    struct(
+      field('domain', 'string'),
+      field('configuration', 'string'),
+      field('removed', 'boolean'),
+    ),
   ),
 ])
 

@@ -69,7 +69,8 @@ export function commitInfoOf(
     operation: operation.name,
     operationParameters: operation.parameters ?? {},
     ...(operation.metrics && { operationMetrics: operation.metrics }),
-    ...(facts.readVersion !== undefined && facts.readVersion >= 0 && { readVersion: facts.readVersion }),
+    ...(facts.readVersion !== undefined &&
+      facts.readVersion >= 0 && { readVersion: facts.readVersion }),
     isolationLevel: 'Serializable',
     isBlindAppend: change.mode === 'append' && change.key.length === 0 && !change.metadata,
     engineInfo: `marketlake/${VERSION}`,
@@ -98,10 +99,20 @@ export async function commitChange(
     // What we have seen must not be lost alone: that would leave a hole below our version.
     await context.files.sync(log)
     const version = now.version + 1
-    const outcome = await publish(context.files, log, commitName(version), commitText(commit), context.effects)
+    const outcome = await publish(
+      context.files,
+      log,
+      commitName(version),
+      commitText(commit),
+      context.effects,
+    )
     if (outcome === 'published') return settle(context, log, now, version, txnId, commit)
   }
-  return { kind: 'conflict', reason: `lost the race for a version ${ATTEMPTS_MAX} times`, snapshot: now }
+  return {
+    kind: 'conflict',
+    reason: `lost the race for a version ${ATTEMPTS_MAX} times`,
+    snapshot: now,
+  }
 }
 
 /** The commit is visible; it is durable, and so acknowledged, when the sync of the directory succeeds. */
@@ -147,8 +158,12 @@ function buildCommit(
 export function checkAppendOnly(change: StagedChange, snapshot: Snapshot, where: string): void {
   const appendOnly = snapshot.metadata.configuration['delta.appendOnly'] === 'true'
   if (!appendOnly || !change.removes.some((remove) => remove.dataChange)) return
-  throw new LakeError('UNSUPPORTED_FEATURE', `${where} is append-only: rows cannot be changed or deleted`, {
-    details: { table: where, feature: 'appendOnly' },
-    next: 'Append only, or set the table property delta.appendOnly to false.',
-  })
+  throw new LakeError(
+    'UNSUPPORTED_FEATURE',
+    `${where} is append-only: rows cannot be changed or deleted`,
+    {
+      details: { table: where, feature: 'appendOnly' },
+      next: 'Append only, or set the table property delta.appendOnly to false.',
+    },
+  )
 }

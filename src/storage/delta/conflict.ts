@@ -97,7 +97,8 @@ async function freshClash(
 function metadataClash(change: StagedChange, base: Snapshot, now: Snapshot): string | undefined {
   const theirs = now.metadata !== base.metadata && !sameMetadata(now.metadata, base.metadata)
   if (!theirs) return undefined
-  if (!change.metadata) return fitsWidened(base, now) ? undefined : 'another commit changed the schema'
+  if (!change.metadata)
+    return fitsWidened(base, now) ? undefined : 'another commit changed the schema'
   const ours = parseSchema(change.metadata.schemaString)
   const additive =
     onlyAddsNullable(base.schema, now.schema) &&

@@ -53,10 +53,16 @@ export async function receive(context: StageContext, input: Input): Promise<Inco
 async function receiveSql(context: StageContext, name: string, sql: string): Promise<Incoming> {
   const { session, snapshot, table } = context
   const source = (await relationSchema(session, sql)).schema
-  const schema = columnsNamed(snapshot.schema, source.fields.map((f) => f.name), table)
+  const schema = columnsNamed(
+    snapshot.schema,
+    source.fields.map((f) => f.name),
+    table,
+  )
   checkTypes(source, schema, table)
   const casts = schema.fields.map((f) => castColumn(f)).join(', ')
-  await session.run(`CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS SELECT ${casts} FROM (${sql})`)
+  await session.run(
+    `CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS SELECT ${casts} FROM (${sql})`,
+  )
   const { n } = await session.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${identifier(name)}`)
   return { name, schema, rows: Number(n) }
 }
@@ -88,16 +94,21 @@ export async function checkKeys(
 ): Promise<Incoming> {
   for (const column of key) {
     if (!findField(incoming.schema, column)) {
-      throw new LakeError('COLUMN_NOT_FOUND', `the rows for ${context.table} have no key column ${column}`, {
-        details: { table: context.table, column, key },
-        next: `Every row needs the key (${key.join(', ')}).`,
-      })
+      throw new LakeError(
+        'COLUMN_NOT_FOUND',
+        `the rows for ${context.table} have no key column ${column}`,
+        {
+          details: { table: context.table, column, key },
+          next: `Every row needs the key (${key.join(', ')}).`,
+        },
+      )
     }
   }
   const facts = await keyFacts(context.session, incoming, key)
   if (facts.nulls > 0n) throw await nullKey(context, incoming, key, facts.nulls)
   if (facts.distinct === facts.rows) return incoming
-  if (onDuplicate === 'error') throw await duplicateKeys(context, incoming, key, facts.rows - facts.distinct)
+  if (onDuplicate === 'error')
+    throw await duplicateKeys(context, incoming, key, facts.rows - facts.distinct)
   return keepLast(context, incoming, key)
 }
 
@@ -139,12 +150,16 @@ async function duplicateKeys(
     `SELECT ${identifiers(key)} FROM ${identifier(incoming.name)} GROUP BY ALL HAVING count(*) > 1
      ORDER BY ALL LIMIT 3`,
   )
-  const shown = examples.map((row) => key.map((name) => String(row[name])).join(' '))
+  const shown = examples.map((row) => key.map((name) => cellText(row[name] ?? null)).join(' '))
   const message = `${count} rows for ${context.table} repeat a key (${key.join(', ')}), for example: ${shown.join('; ')}`
   return new LakeError('DUPLICATE_KEY', message, {
     details: { table: context.table, key, count: Number(count), examples: shown },
     next: 'Remove the repetitions, or take the last of each with `--on-duplicate last`.',
   })
+}
+
+function cellText(value: Value): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
 async function keepLast(
@@ -159,7 +174,9 @@ async function keepLast(
      QUALIFY row_number() OVER (PARTITION BY ${identifiers(key)} ORDER BY rowid DESC) = 1`,
   )
   await forget(context.session, incoming)
-  const { n } = await context.session.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${identifier(name)}`)
+  const { n } = await context.session.row<{ n: bigint }>(
+    `SELECT count(*) AS n FROM ${identifier(name)}`,
+  )
   return { name, schema: incoming.schema, rows: Number(n) }
 }
 
@@ -173,5 +190,8 @@ export function completeSql(schema: Schema, incoming: Incoming, where = ''): str
 
 /** The same table seen as another part of the columns. */
 export function withColumns(incoming: Incoming, names: readonly string[]): Incoming {
-  return { ...incoming, schema: schemaOf(incoming.schema.fields.filter((f) => names.includes(f.name))) }
+  return {
+    ...incoming,
+    schema: schemaOf(incoming.schema.fields.filter((f) => names.includes(f.name))),
+  }
 }

@@ -47,7 +47,8 @@ async function insertPerSymbol(context: StageContext, rows: Incoming): Promise<I
     const old = [...snapshot.files.values()].filter((f) => f.partitionValues[SYMBOL] === symbol)
     const where = symbol === null ? `${SYMBOL} IS NULL` : `${SYMBOL} = ${literal(symbol)}`
     const fresh = completeSql(snapshot.schema, rows, where)
-    const stored = old.length > 0 ? ` UNION ALL ${relationSql(context.directory, snapshot, old)}` : ''
+    const stored =
+      old.length > 0 ? ` UNION ALL ${relationSql(context.directory, snapshot, old)}` : ''
     const add = await writeSymbol(context, symbol, `${fresh}${stored}`)
     if (add) adds.push(add)
     removes.push(...old.map((file) => removeOf(file, context.effects.now())))

@@ -17,7 +17,10 @@ export const HOT_BYTES_MAX: number = 4 << 20
 export const SMALL_BYTES: number = 256 << 10
 /** The newest periods stay in files of their own: a refresh of so many quarters rewrites nothing large. */
 const HOT_PERIODS: Readonly<Record<PeriodColumn['unit'], number>> = { quarter: 8, month: 3 }
-const HOT_MONTHS_PER_PERIOD: Readonly<Record<PeriodColumn['unit'], number>> = { quarter: 3, month: 1 }
+const HOT_MONTHS_PER_PERIOD: Readonly<Record<PeriodColumn['unit'], number>> = {
+  quarter: 3,
+  month: 1,
+}
 
 /** Rows of a temporary table, with all columns of the table or some of them. */
 export interface Rows {
@@ -48,7 +51,10 @@ export function rowBytesOf(context: Pick<StageContext, 'snapshot'>): number {
 }
 
 function guessedRowBytes(schema: Schema): number {
-  return schema.fields.reduce((sum, f) => sum + (f.type === 'date' || f.type === 'string' ? 2 : 6), 0)
+  return schema.fields.reduce(
+    (sum, f) => sum + (f.type === 'date' || f.type === 'string' ? 2 : 6),
+    0,
+  )
 }
 
 async function planPeriods(
@@ -73,8 +79,16 @@ async function planPeriods(
   }
   const restRows = rest.reduce((sum, c) => sum + c.rows, 0)
   if (restRows > 0) {
-    const where = large.length === 0 ? 'true' : notIn(period, large.map((c) => c.period!))
-    conditions.push(...(await splitByCluster(context, rows, where, restRows, COLD_BYTES / rowBytes)))
+    const where =
+      large.length === 0
+        ? 'true'
+        : notIn(
+            period,
+            large.map((c) => c.period!),
+          )
+    conditions.push(
+      ...(await splitByCluster(context, rows, where, restRows, COLD_BYTES / rowBytes)),
+    )
   }
   return conditions
 }
@@ -172,7 +186,9 @@ async function splitByCluster(
     const above = i === 0 ? '' : ` AND ${identifier(column)} >= ${typed(start, type)}`
     const below = next === undefined ? '' : ` AND ${identifier(column)} < ${typed(next, type)}`
     const range = `(${where})${above}${below}`
-    return i === 0 && starts.length > 1 ? `(${range} OR ((${where}) AND ${identifier(column)} IS NULL))` : range
+    return i === 0 && starts.length > 1
+      ? `(${range} OR ((${where}) AND ${identifier(column)} IS NULL))`
+      : range
   })
 }
 

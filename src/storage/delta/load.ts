@@ -68,10 +68,14 @@ async function fromCheckpoint(files: Files, listing: LogListing, version: number
 function checkKept(listing: LogListing, version: number): void {
   const oldest = oldestVersion(listing)
   if (version >= oldest) return
-  throw new LakeError('VERSION_NOT_FOUND', `version ${version} of ${listing.directory} is cleaned up`, {
-    details: { directory: listing.directory, version, oldest },
-    next: `The oldest version that can be opened is ${oldest}.`,
-  })
+  throw new LakeError(
+    'VERSION_NOT_FOUND',
+    `version ${version} of ${listing.directory} is cleaned up`,
+    {
+      details: { directory: listing.directory, version, oldest },
+      next: `The oldest version that can be opened is ${oldest}.`,
+    },
+  )
 }
 
 async function applyCommits(
@@ -82,7 +86,9 @@ async function applyCommits(
 ): Promise<void> {
   for (let from = 0; from < versions.length; from += READ_AHEAD) {
     const batch = versions.slice(from, from + READ_AHEAD)
-    const commits = await Promise.all(batch.map((v) => readCommit(files, join(directory, commitName(v)))))
+    const commits = await Promise.all(
+      batch.map((v) => readCommit(files, join(directory, commitName(v)))),
+    )
     commits.forEach((commit, i) => {
       if (!commit) throw vanishedError(directory, batch[i]!)
       apply(replay, batch[i]!, commit)
@@ -96,7 +102,11 @@ function vanishedError(directory: string, version: number): LakeError {
 }
 
 /** The commit of a version, or undefined if it is not there (yet). */
-export function commitAt(files: Files, table: string, version: number): Promise<Commit | undefined> {
+export function commitAt(
+  files: Files,
+  table: string,
+  version: number,
+): Promise<Commit | undefined> {
   return readCommit(files, join(table, LOG_DIRECTORY, commitName(version)))
 }
 

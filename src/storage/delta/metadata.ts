@@ -27,7 +27,11 @@ export function newMetadata(
 }
 
 /** The metadata with nullable columns added at the end. */
-export function widenedMetadata(metadata: Metadata, schema: Schema, added: readonly Field[]): Metadata {
+export function widenedMetadata(
+  metadata: Metadata,
+  schema: Schema,
+  added: readonly Field[],
+): Metadata {
   return { ...metadata, schemaString: schemaText(widened(schema, added)) }
 }
 

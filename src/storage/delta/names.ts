@@ -51,7 +51,8 @@ export function parseLogName(name: string): LogEntry | undefined {
   const commit = COMMIT.exec(name)
   if (commit) return safe({ kind: 'commit', version: Number(commit[1]), name })
   const classic = CLASSIC.exec(name)
-  if (classic) return safe({ kind: 'checkpoint', version: Number(classic[1]), name, form: 'classic' })
+  if (classic)
+    return safe({ kind: 'checkpoint', version: Number(classic[1]), name, form: 'classic' })
   const part = PART.exec(name)
   if (part) {
     const [part1, parts] = [Number(part[2]), Number(part[3])]

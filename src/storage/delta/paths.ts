@@ -36,13 +36,18 @@ export function filePath(directory: string, path: string): string {
 }
 
 function outside(directory: string, path: string): LakeError {
-  return new LakeError('UNSUPPORTED_FEATURE', `a data file lies outside the table ${directory}: ${path}`, {
-    details: { directory, path, feature: 'shallowClone' },
-    next: 'Copy the table with the engine that wrote it, then read the copy.',
-  })
+  return new LakeError(
+    'UNSUPPORTED_FEATURE',
+    `a data file lies outside the table ${directory}: ${path}`,
+    {
+      details: { directory, path, feature: 'shallowClone' },
+      next: 'Copy the table with the engine that wrote it, then read the copy.',
+    },
+  )
 }
 
 /** Bytes that Hive escapes in directory names, as Spark and the kernels do. */
+// oxlint-disable-next-line no-control-regex
 const HIVE_ESCAPED = /[\u0000-\u001f\u007f"#%'*/:=?\\{[\]^]/g
 const HIVE_NULL = '__HIVE_DEFAULT_PARTITION__'
 

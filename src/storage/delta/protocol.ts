@@ -121,7 +121,11 @@ function checkFeatureLists(protocol: Protocol, where: string): void {
   const readers = protocol.readerFeatures
   if ((protocol.minReaderVersion === 3) !== (readers !== undefined)) {
     if (protocol.minReaderVersion === 3 || (readers?.length ?? 0) > 0) {
-      throw unsupported('reading', ['a protocol whose readerFeatures do not fit its version'], where)
+      throw unsupported(
+        'reading',
+        ['a protocol whose readerFeatures do not fit its version'],
+        where,
+      )
     }
   }
 }

@@ -18,7 +18,8 @@ export function mayMatch(file: AddFile, schema: Schema, ranges: readonly Range[]
     if (!column) return true
     if (allNull(file, column.name)) return false
     const partition = file.partitionValues[column.name]
-    if (partition !== undefined) return partitionMayMatch(partition, column.type === 'string', range)
+    if (partition !== undefined)
+      return partitionMayMatch(partition, column.type === 'string', range)
     const bounds = boundsOf(file, column.name, column.type)
     if (!bounds || typeof bounds.min !== typeof range.min) return true
     return compareBound(bounds.max, range.min) >= 0 && compareBound(bounds.min, range.max) <= 0

@@ -59,6 +59,10 @@ function scanFile(
 }
 
 /** A SELECT over all live files of a snapshot. */
-export function snapshotSql(directory: string, snapshot: Snapshot, options: RelationOptions = {}): string {
+export function snapshotSql(
+  directory: string,
+  snapshot: Snapshot,
+  options: RelationOptions = {},
+): string {
   return relationSql(directory, snapshot, snapshot.files.values(), options)
 }

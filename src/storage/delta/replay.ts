@@ -110,7 +110,12 @@ export function finish(replay: Replay, where: string, parsed?: Snapshot): Snapsh
 }
 
 /** The snapshot after one more commit. */
-export function advance(snapshot: Snapshot, version: number, commit: Commit, where: string): Snapshot {
+export function advance(
+  snapshot: Snapshot,
+  version: number,
+  commit: Commit,
+  where: string,
+): Snapshot {
   const replay = replayFrom(snapshot)
   apply(replay, version, commit)
   return finish(replay, where, snapshot)

@@ -32,7 +32,9 @@ export async function stageReplace(
   input: Input,
   onDuplicate: OnDuplicate = 'error',
 ): Promise<Staged> {
-  const removes = [...context.snapshot.files.values()].map((f) => removeOf(f, context.effects.now()))
+  const removes = [...context.snapshot.files.values()].map((f) =>
+    removeOf(f, context.effects.now()),
+  )
   return withIncoming(
     context,
     input,
@@ -66,7 +68,11 @@ export async function stageDelete(
     removes.push(removeOf(file, context.effects.now()))
     if (hits === rows) continue
     const stored = relationSql(context.directory, context.snapshot, [file])
-    const add = await rewriteFile(context, file, `SELECT * FROM (${stored}) WHERE (${predicate}) IS NOT TRUE`)
+    const add = await rewriteFile(
+      context,
+      file,
+      `SELECT * FROM (${stored}) WHERE (${predicate}) IS NOT TRUE`,
+    )
     if (add) adds.push(add)
   }
   return { adds, removes, counts: { ...noRows, deleted } }
@@ -126,7 +132,9 @@ async function withIncoming(
 async function emptyIncoming(context: StageContext, received: Incoming): Promise<Incoming> {
   const { schema } = context.snapshot
   const columns = snapshotSql(context.directory, { ...context.snapshot, files: new Map() })
-  await context.session.run(`CREATE OR REPLACE TEMP TABLE ${identifier(received.name)} AS ${columns}`)
+  await context.session.run(
+    `CREATE OR REPLACE TEMP TABLE ${identifier(received.name)} AS ${columns}`,
+  )
   return { ...received, schema }
 }
 
@@ -140,26 +148,42 @@ async function refuseStored(context: StageContext, incoming: Incoming): Promise<
   )
   if (hits.length === 0) return
   const examples = hits.map((row) => Object.values(row).map(String).join(' '))
-  throw new LakeError('DUPLICATE_KEY', `keys are already in ${context.table}, for example: ${examples.join('; ')}`, {
-    details: { table: context.table, key, examples },
-    next: 'Use upsert to change rows that are there.',
-  })
+  throw new LakeError(
+    'DUPLICATE_KEY',
+    `keys are already in ${context.table}, for example: ${examples.join('; ')}`,
+    {
+      details: { table: context.table, key, examples },
+      next: 'Use upsert to change rows that are there.',
+    },
+  )
 }
 
-async function checkWithin(context: StageContext, incoming: Incoming, predicate: string): Promise<void> {
+async function checkWithin(
+  context: StageContext,
+  incoming: Incoming,
+  predicate: string,
+): Promise<void> {
   const sql = completeSql(context.snapshot.schema, incoming)
   const outside = await context.session.rows(
     `SELECT 1 FROM (${sql}) WHERE (${predicate}) IS NOT TRUE LIMIT 1`,
   )
   if (outside.length === 0) return
-  throw new LakeError('INVALID_ARGUMENT', `rows for ${context.table} lie outside what they replace: ${predicate}`, {
-    details: { table: context.table, predicate },
-    next: 'Leave these rows out, or write them apart.',
-  })
+  throw new LakeError(
+    'INVALID_ARGUMENT',
+    `rows for ${context.table} lie outside what they replace: ${predicate}`,
+    {
+      details: { table: context.table, predicate },
+      next: 'Leave these rows out, or write them apart.',
+    },
+  )
 }
 
 /** True if the stored rows that satisfy a condition are exactly the incoming ones. */
-async function sameRows(context: StageContext, incoming: Incoming, predicate: string): Promise<boolean> {
+async function sameRows(
+  context: StageContext,
+  incoming: Incoming,
+  predicate: string,
+): Promise<boolean> {
   const stored = `SELECT * FROM (${snapshotSql(context.directory, context.snapshot)}) WHERE ${predicate}`
   if ((await countRows(context, predicate)) !== incoming.rows) return false
   const fresh = completeSql(context.snapshot.schema, incoming)

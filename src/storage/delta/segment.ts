@@ -44,7 +44,9 @@ export async function listLog(files: Files, table: string): Promise<LogListing |
 const FORMS = ['uuid', 'parts', 'classic']
 
 /** Multi-part checkpoints count only when all parts of one numbering are there. */
-function completeParts(entries: readonly NonNullable<ReturnType<typeof parseLogName>>[]): CheckpointFiles[] {
+function completeParts(
+  entries: readonly NonNullable<ReturnType<typeof parseLogName>>[],
+): CheckpointFiles[] {
   const all = entries.filter((e) => e.kind === 'part')
   const groups = groupBy(all, (e) => `${e.version}/${e.parts}`)
   return [...groups.values()].flatMap((parts) => {
@@ -79,10 +81,14 @@ export function commitsBetween(listing: LogListing, after: number, version: numb
 /** A missing commit below the newest is a hole; one at or above it simply does not exist. */
 function missingVersion(listing: LogListing, missing: number, version: number): LakeError {
   if (missing > newestVersion(listing)) {
-    return new LakeError('VERSION_NOT_FOUND', `there is no version ${version} in ${listing.directory}`, {
-      details: { directory: listing.directory, version, newest: newestVersion(listing) },
-      next: `The newest version is ${newestVersion(listing)}.`,
-    })
+    return new LakeError(
+      'VERSION_NOT_FOUND',
+      `there is no version ${version} in ${listing.directory}`,
+      {
+        details: { directory: listing.directory, version, newest: newestVersion(listing) },
+        next: `The newest version is ${newestVersion(listing)}.`,
+      },
+    )
   }
   return corrupt(listing.directory, `version ${missing} is missing from the log`)
 }

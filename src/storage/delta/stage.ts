@@ -63,7 +63,10 @@ export interface FileSpec {
 }
 
 /** Writes one data file, sorted by the clustering of the table; undefined if there are no rows. */
-export async function writeFile(context: StageContext, spec: FileSpec): Promise<AddFile | undefined> {
+export async function writeFile(
+  context: StageContext,
+  spec: FileSpec,
+): Promise<AddFile | undefined> {
   const { files, session, effects, snapshot, shape } = context
   const directory = join(context.directory, spec.subdirectory ?? '')
   if (spec.subdirectory !== undefined && (await files.makeDirectory(directory)) === 'made') {
@@ -83,7 +86,8 @@ export async function writeFile(context: StageContext, spec: FileSpec): Promise<
     effects,
   )
   if (!written) return undefined
-  const relative = spec.subdirectory === undefined ? written.name : `${spec.subdirectory}/${written.name}`
+  const relative =
+    spec.subdirectory === undefined ? written.name : `${spec.subdirectory}/${written.name}`
   return {
     path: encodePath(relative),
     partitionValues: spec.partitionValues ?? {},

@@ -7,13 +7,15 @@ type Node = Readonly<Record<string, unknown>>
 /** The `stats` text of a `stats_parsed` struct; undefined if it has no row count. Doubtful bounds are left out. */
 export function statsFromParsed(parsed: Node, schemaString: string): string | undefined {
   const rows = parsed['numRecords']
-  if (rows === null || rows === undefined) return undefined
+  if (typeof rows !== 'bigint' && typeof rows !== 'number') return undefined
   const fields = parseSchema(schemaString).fields
-  const parts = ['minValues', 'maxValues'].map((part) => `"${part}":${bounds(parsed[part], fields)}`)
+  const parts = ['minValues', 'maxValues'].map(
+    (part) => `"${part}":${bounds(parsed[part], fields)}`,
+  )
   const counts = JSON.stringify(parsed['nullCount'] ?? {}, (_key, value: unknown) =>
     typeof value === 'bigint' ? Number(value) : value,
   )
-  return `{"numRecords":${String(rows)},${parts.join(',')},"nullCount":${counts}}`
+  return `{"numRecords":${rows},${parts.join(',')},"nullCount":${counts}}`
 }
 
 function bounds(value: unknown, fields: readonly Field[]): string {
@@ -45,7 +47,7 @@ function boundText(value: unknown, type: DataType): string | undefined {
     case 'short':
     case 'integer':
     case 'long':
-      return typeof value === 'bigint' || Number.isSafeInteger(value) ? String(value) : undefined
+      return integerText(value)
     case 'double':
     case 'float':
       return Number.isFinite(value) ? JSON.stringify(value) : undefined
@@ -53,4 +55,9 @@ function boundText(value: unknown, type: DataType): string | undefined {
       // Decimals came through a double, timestamps through milliseconds: no certain bounds.
       return undefined
   }
+}
+
+function integerText(value: unknown): string | undefined {
+  if (typeof value === 'bigint') return String(value)
+  return typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : undefined
 }

@@ -2,7 +2,6 @@
 import { findField } from '../../model/schema.ts'
 import type { Field } from '../../model/schema.ts'
 import { equalOn, identifier, literal } from '../parquet/sql.ts'
-import type { Row } from '../parquet/values.ts'
 import type { AddFile, RemoveFile } from './actions.ts'
 import type { Incoming, Input, OnDuplicate } from './incoming.ts'
 import { checkKeys, forget, receive } from './incoming.ts'
@@ -91,8 +90,10 @@ async function rangesOf(
 ): Promise<Range[]> {
   const ranged = columns.filter((f) => typeof f.type === 'string' && RANGED.has(f.type))
   if (ranged.length === 0) return []
-  const parts = ranged.map((f, i) => `min(${identifier(f.name)}) AS a${i}, max(${identifier(f.name)}) AS b${i}`)
-  const row = await session.row<Row>(`SELECT ${parts.join(', ')} FROM ${identifier(incoming.name)}`)
+  const parts = ranged.map(
+    (f, i) => `min(${identifier(f.name)}) AS a${i}, max(${identifier(f.name)}) AS b${i}`,
+  )
+  const row = await session.row(`SELECT ${parts.join(', ')} FROM ${identifier(incoming.name)}`)
   return ranged.map((f, i) => ({
     column: f.name,
     min: row[`a${i}`] as string | number,
@@ -112,7 +113,9 @@ async function compare(
   const { session, directory, snapshot, shape } = context
   const stored = relationSql(directory, snapshot, candidates, { fileColumn: FILE })
   const values = incoming.schema.fields.filter((f) => !shape.key.includes(f.name))
-  const differs = values.map((f) => `i.${identifier(f.name)} IS DISTINCT FROM b.${identifier(f.name)}`)
+  const differs = values.map(
+    (f) => `i.${identifier(f.name)} IS DISTINCT FROM b.${identifier(f.name)}`,
+  )
   await session.run(
     `CREATE OR REPLACE TEMP TABLE ${identifier(verdict)} AS
      SELECT i.rowid AS rid, b.${FILE} AS file, ${differs.length > 0 ? differs.join(' OR ') : 'false'} AS changed

@@ -1,7 +1,18 @@
 /** The local disk: the only place that calls the file system. */
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
-import { chmod, link, lstat, mkdir, open, readFile, readdir, rename, rmdir, unlink } from 'node:fs/promises'
+import {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  rename,
+  rmdir,
+  unlink,
+} from 'node:fs/promises'
 import type { FileStat, Files, SealedFile } from './files.ts'
 import { errnoOf, ioError } from './io-error.ts'
 
@@ -11,7 +22,8 @@ const windows = process.platform === 'win32'
 
 /** Files on a local disk. */
 export const localFiles: Files = {
-  list: (directory) => orElse('list', directory, async () => (await readdir(directory)).toSorted(), []),
+  list: (directory) =>
+    orElse('list', directory, async () => (await readdir(directory)).toSorted(), []),
   read: (path) => orElse('read', path, async () => asBytes(await readFile(path)), undefined),
   stat: (path) => orElse('stat', path, () => statOf(path), undefined),
   create: (path, content) => attempt('create', path, () => createFile(path, content)),

@@ -41,7 +41,8 @@ async function linkProbe(
     return await files.link(from, to)
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno !== undefined && NO_LINKS.has(errno)) throw unsupported(directory, messageOf(error), error)
+    if (errno !== undefined && NO_LINKS.has(errno))
+      throw unsupported(directory, messageOf(error), error)
     throw error
   }
 }

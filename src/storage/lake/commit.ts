@@ -1,24 +1,18 @@
 /** Lake commits: stage on a settled base, test against what happened since, publish one record. */
 import { LakeError, messageOf } from '../../model/errors.ts'
-import type { Commit } from '../delta/actions.ts'
-import { actionsOf } from '../delta/actions.ts'
-import type { CommitMode } from '../delta/conflict.ts'
-import { clash, freshFiles } from '../delta/conflict.ts'
-import { checkAppendOnly, commitInfoOf } from '../delta/commit.ts'
-import { mergedMetadata } from '../delta/metadata.ts'
-import { filePath } from '../delta/paths.ts'
-import type { Snapshot } from '../delta/replay.ts'
 import { discardStaged, syncStaged } from '../delta/stage.ts'
 import type { Database, Session } from '../parquet/database.ts'
-import { publishRecord, readRecord, syncLog } from './lake-log.ts'
+import { buildRecord } from './build-record.ts'
+import { testHead } from './head-test.ts'
+import { publishRecord, syncLog } from './lake-log.ts'
 import type { Committed, LakeOutcome } from './outcome.ts'
-import type { LakeRecord, TableCommit, TableEntry } from './record.ts'
+import type { LakeRecord } from './record.ts'
 import { rollForward } from './roll-forward.ts'
-import { nextRecord, settle } from './settle.ts'
+import { settle } from './settle.ts'
 import type { Store } from './store.ts'
-import { appIdOf, refreshHead } from './store.ts'
+import { refreshHead } from './store.ts'
 import type { TableWork } from './table-work.ts'
-import { changeOf, hasActions, newWork } from './table-work.ts'
+import { hasActions, newWork } from './table-work.ts'
 import { NeedsSettle, Transaction, restageOperation } from './transaction.ts'
 import { tableView } from './view.ts'
 
@@ -46,8 +40,16 @@ export async function commitLake(
   const scope = new Set<string>()
   const session = await (await database()).connect()
   try {
-    for (let attempt = 1; ; ) {
-      const result = await attemptCommit(store, session, callback, options, scope, deadlineMs, attempt)
+    for (let attempt = 1; ;) {
+      const result = await attemptCommit(
+        store,
+        session,
+        callback,
+        options,
+        scope,
+        deadlineMs,
+        attempt,
+      )
       if (result.kind === 'rescope') continue
       if (result.kind !== 'again') return result
       if (attempt++ >= ATTEMPTS_MAX) return { kind: 'conflict', reason: result.reason }
@@ -93,7 +95,14 @@ function changesAnything(tx: Transaction): boolean {
 /** Nothing to write: the version that was compared with stands for the result. */
 function unchanged(tx: Transaction): Committed {
   const { version, txnId } = tx.base
-  return { kind: 'committed', version, txnId, changed: false, counts: countsOf(tx.works), warnings: [] }
+  return {
+    kind: 'committed',
+    version,
+    txnId,
+    changed: false,
+    counts: countsOf(tx.works),
+    warnings: [],
+  }
 }
 
 function countsOf(works: ReadonlyMap<string, TableWork>): Committed['counts'] {
@@ -153,13 +162,14 @@ async function publishLoop(
   const scope = [...new Set([...pending.works.keys(), ...tx.reads.keys()])]
   for (;;) {
     const head = await settle(store, scope)
-    const verdict = await testHead(store, tx, pending, head)
+    const verdict = await testHead(store, tx, pending.works, head)
     if (verdict.kind === 'callback') {
       await discardWorks(store, pending.works.values())
       return { kind: 'again', reason: verdict.reason }
     }
     if (verdict.kind === 'restage') {
-      if (pending.restaged++ >= ATTEMPTS_MAX) return conflict(store, pending, verdict.reason, verdict.table)
+      if (pending.restaged++ >= ATTEMPTS_MAX)
+        return conflict(store, pending, verdict.reason, verdict.table)
       await backOff(store, pending.restaged)
       await restage(store, session, pending, head, verdict.table)
       continue
@@ -180,82 +190,6 @@ async function conflict(
   return { kind: 'conflict', reason, ...(table !== undefined && { table }) }
 }
 
-type Verdict =
-  | { readonly kind: 'free' }
-  | { readonly kind: 'restage'; readonly table: string; readonly reason: string }
-  | { readonly kind: 'callback'; readonly reason: string }
-
-/** Tests everything written and read against a head that may have moved since the base. */
-async function testHead(
-  store: Store,
-  tx: Transaction,
-  pending: Pending,
-  head: LakeRecord,
-): Promise<Verdict> {
-  for (const [table, entry] of tx.reads) {
-    const reason = await readClash(store, tx.base, head, table, entry)
-    if (reason !== undefined) return { kind: 'callback', reason }
-  }
-  for (const table of tx.dropped) {
-    if (!head.tables[table]) return { kind: 'callback', reason: `table ${table} was dropped by another commit` }
-  }
-  for (const [table, work] of pending.works) {
-    const reason = await writeClash(store, head, work)
-    if (reason === undefined) continue
-    return tx.reads.size > 0 ? { kind: 'callback', reason } : { kind: 'restage', table, reason }
-  }
-  return { kind: 'free' }
-}
-
-async function writeClash(
-  store: Store,
-  head: LakeRecord,
-  work: TableWork,
-): Promise<string | undefined> {
-  const entry = head.tables[work.name]
-  if (work.definition) return entry ? `table ${work.name} was created by another commit` : undefined
-  if (!entry || entry.path !== work.path) return `table ${work.name} was dropped by another commit`
-  if (!hasActions(work)) return undefined
-  const { snapshot } = await tableView(store, head, work.name)
-  const moved = snapshot.version !== work.base.version || entry.over !== undefined
-  const reason = moved
-    ? await clash(changeOf(work), work.base, snapshot, store.data.rowTest(work.directory))
-    : undefined
-  return reason ?? missingFiles(store, work)
-}
-
-/** A vacuum may have taken files of a transaction that slept for a day. */
-async function missingFiles(store: Store, work: TableWork): Promise<string | undefined> {
-  for (const add of work.adds) {
-    const stat = await store.files.stat(filePath(work.directory, add.path))
-    if (stat?.sizeBytes !== add.size) return `staged file ${add.path} is gone`
-  }
-  return undefined
-}
-
-/** A table that was read must not have changed in its rows; a compaction changes none. */
-async function readClash(
-  store: Store,
-  base: LakeRecord,
-  head: LakeRecord,
-  table: string,
-  entry: TableEntry,
-): Promise<string | undefined> {
-  const now = head.tables[table]
-  if (now?.version === entry.version && now.path === entry.path) return undefined
-  if (now?.path !== entry.path) return `table ${table}, which was read, was dropped`
-  const before = (await tableView(store, base, table)).snapshot
-  const after = (await tableView(store, head, table)).snapshot
-  return rowsChanged(before, after) ? `table ${table}, which was read, changed` : undefined
-}
-
-function rowsChanged(before: Snapshot, after: Snapshot): boolean {
-  if (freshFiles(before, after).some((file) => file.dataChange)) return true
-  return [...before.files.keys()].some(
-    (key) => !after.files.has(key) && after.tombstones.get(key)?.dataChange !== false,
-  )
-}
-
 /** Stages the operations of one table again, on the head. */
 async function restage(
   store: Store,
@@ -273,7 +207,8 @@ async function restage(
   }
   const view = await tableView(store, head, table)
   let work = newWork({ ...view, base: view.snapshot })
-  for (const operation of old.operations) work = await restageOperation(store, session, work, operation)
+  for (const operation of old.operations)
+    work = await restageOperation(store, session, work, operation)
   await syncStaged(store.files, work.directory, work.adds)
   pending.works.set(table, work)
 }
@@ -295,7 +230,12 @@ async function publishOnce(
   options: CommitOptions,
 ): Promise<LakeOutcome | undefined> {
   if (![...pending.works.values()].some(hasActions) && !changesLake(tx)) {
-    return { ...unchanged(tx), version: head.version, txnId: head.txnId, counts: countsOf(pending.works) }
+    return {
+      ...unchanged(tx),
+      version: head.version,
+      txnId: head.txnId,
+      counts: countsOf(pending.works),
+    }
   }
   const record = await buildRecord(store, tx, pending.works, head, options)
   if ((await publishRecord(store, record)) === 'exists') return undefined
@@ -307,7 +247,14 @@ async function publishOnce(
   }
   const warnings = [...(await follow(store, record)), ...(await runHooks(store, record))]
   const { version, txnId } = record
-  return { kind: 'committed', version, txnId, changed: true, counts: countsOf(pending.works), warnings }
+  return {
+    kind: 'committed',
+    version,
+    txnId,
+    changed: true,
+    counts: countsOf(pending.works),
+    warnings,
+  }
 }
 
 function changesLake(tx: Transaction): boolean {
@@ -339,108 +286,4 @@ async function runHooks(store: Store, record: LakeRecord): Promise<string[]> {
     }
   }
   return warnings
-}
-
-async function buildRecord(
-  store: Store,
-  tx: Transaction,
-  works: ReadonlyMap<string, TableWork>,
-  head: LakeRecord,
-  options: CommitOptions,
-): Promise<LakeRecord> {
-  const next = nextRecord(store, head, options.operation ?? 'WRITE')
-  const tables: Record<string, TableEntry> = { ...head.tables }
-  for (const table of tx.dropped) delete tables[table]
-  const commits: TableCommit[] = []
-  for (const work of works.values()) {
-    if (!hasActions(work)) continue
-    const commit = await buildCommit(store, head, next, work)
-    commits.push(commit)
-    tables[work.name] = { path: work.path, version: commit.version }
-  }
-  const { units, settings, tags } = tx.change
-  return {
-    ...next,
-    ...(options.note !== undefined && { note: options.note }),
-    tables,
-    tags: tags ? mergeTags(head.tags, tags) : head.tags,
-    settings: settings ? { ...head.settings, ...settings } : head.settings,
-    units: units ?? [],
-    commits,
-  }
-}
-
-function mergeTags(
-  tags: LakeRecord['tags'],
-  change: NonNullable<Transaction['change']['tags']>,
-): LakeRecord['tags'] {
-  const merged = Object.entries({ ...tags, ...change }).filter(([, tag]) => tag !== undefined)
-  return Object.fromEntries(merged) as LakeRecord['tags']
-}
-
-const OPERATION_NAMES: Readonly<Record<CommitMode, string>> = {
-  append: 'WRITE',
-  create: 'CREATE TABLE AS SELECT',
-  delete: 'DELETE',
-  metadata: 'ADD COLUMNS',
-  optimize: 'OPTIMIZE',
-  replace: 'WRITE',
-  replaceWhere: 'WRITE',
-  restore: 'RESTORE',
-  upsert: 'MERGE',
-}
-
-async function buildCommit(
-  store: Store,
-  head: LakeRecord,
-  next: LakeRecord,
-  work: TableWork,
-): Promise<TableCommit> {
-  const change = changeOf(work)
-  const now = work.definition ? work.base : (await tableView(store, head, work.name)).snapshot
-  checkAppendOnly(change, now, work.name)
-  const version = now.version + 1
-  const metadata = change.metadata && mergedMetadata(change.metadata, work.base, now)
-  const commit: Commit = {
-    commitInfo: commitInfoOf(
-      { ...change, operation: { name: OPERATION_NAMES[change.mode], metrics: metricsOf(work) } },
-      { timestamp: next.timestamp, txnId: next.txnId, readVersion: now.version },
-    ),
-    ...(change.protocol && { protocol: change.protocol }),
-    ...(metadata && { metadata }),
-    txns: [{ appId: appIdOf(store.lakeId), version: next.version, lastUpdated: next.timestamp }],
-    domains: [],
-    removes: change.removes,
-    adds: change.adds,
-  }
-  return {
-    table: work.name,
-    version,
-    mode: change.mode,
-    readVersion: now.version,
-    ...(change.key.length > 0 && { key: change.key }),
-    ...(change.predicate !== undefined && { predicate: change.predicate }),
-    actions: actionsOf(commit),
-  }
-}
-
-function metricsOf(work: TableWork): Record<string, string> {
-  const { inserted, updated, deleted } = work.counts
-  return {
-    numOutputRows: String(inserted + updated),
-    numTargetRowsInserted: String(inserted),
-    numTargetRowsUpdated: String(updated),
-    numTargetRowsDeleted: String(deleted),
-    numAddedFiles: String(work.adds.length),
-    numRemovedFiles: String(work.removes.length),
-  }
-}
-
-/** The record in which a transaction id stands, looking back from the head; undefined if it is in none kept. */
-export async function findTransaction(store: Store, txnId: string): Promise<LakeRecord | undefined> {
-  let record: LakeRecord | undefined = await refreshHead(store)
-  while (record && record.txnId !== txnId) {
-    record = record.version > 0 ? await readRecord(store, record.version - 1) : undefined
-  }
-  return record
 }

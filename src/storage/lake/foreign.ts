@@ -58,13 +58,18 @@ function incompatibility(before: Snapshot, commit: Commit): string | undefined {
 function metadataIncompatibility(before: Snapshot, next: Metadata): string | undefined {
   if (next.schemaString !== before.metadata.schemaString) {
     const schema = parseSchema(next.schemaString)
-    if (!onlyAddsNullable(before.schema, schema)) return 'it changes the schema other than by adding columns'
+    if (!onlyAddsNullable(before.schema, schema))
+      return 'it changes the schema other than by adding columns'
   }
   if (String(next.partitionColumns) !== String(before.metadata.partitionColumns)) {
     return 'it changes the partition columns'
   }
   const own = (m: Metadata): string =>
-    JSON.stringify(Object.entries(m.configuration).filter(([k]) => k.startsWith('marketlake.')).toSorted())
+    JSON.stringify(
+      Object.entries(m.configuration)
+        .filter(([k]) => k.startsWith('marketlake.'))
+        .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    )
   return own(next) === own(before.metadata) ? undefined : 'it changes a marketlake property'
 }
 

@@ -74,7 +74,7 @@ export async function recordVersions(context: LogContext): Promise<number[]> {
 
 /** Goes on from a record to the newest one by probing the next name. */
 export async function nextRecords(context: LogContext, from: LakeRecord): Promise<LakeRecord> {
-  for (let head = from; ; ) {
+  for (let head = from; ;) {
     const next = await readRecord(context, head.version + 1)
     if (!next) return head
     if (next.lakeId !== head.lakeId) {
@@ -126,9 +126,14 @@ async function withActions(context: LogContext, record: LakeRecord): Promise<Lak
   const { name, sha256: expected } = record.actionsFile!
   const path = join(logDirectory(context.root), ACTIONS_DIRECTORY, name)
   const content = await context.files.read(path)
-  if (!content) throw corruptRecord(path, `record ${record.version} names this file, and it is missing`)
-  if (sha256(content) !== expected) throw corruptRecord(path, 'its hash is not the one in the record')
-  const lines = new TextDecoder().decode(content).split('\n').filter((line) => line !== '')
+  if (!content)
+    throw corruptRecord(path, `record ${record.version} names this file, and it is missing`)
+  if (sha256(content) !== expected)
+    throw corruptRecord(path, 'its hash is not the one in the record')
+  const lines = new TextDecoder()
+    .decode(content)
+    .split('\n')
+    .filter((line) => line !== '')
   const parsed = lines.map((line) => JSON.parse(line) as { table: string; action: Action })
   const commits = record.commits.map((commit) => ({
     ...commit,

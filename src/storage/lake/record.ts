@@ -107,7 +107,8 @@ export function parseRecord(content: Uint8Array, where: string, version: number)
   if (typeof value !== 'object' || value === null) throw corruptRecord(where, 'it is no object')
   const record = value as Partial<LakeRecord>
   checkUnderstood(record, where)
-  if (record.version !== version) throw corruptRecord(where, `it says version ${String(record.version)}`)
+  if (record.version !== version)
+    throw corruptRecord(where, `it says version ${String(record.version)}`)
   for (const name of ['lakeId', 'txnId', 'operation', 'engine'] as const) {
     if (typeof record[name] !== 'string') throw corruptRecord(where, `${name} is missing`)
   }

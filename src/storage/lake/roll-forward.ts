@@ -27,7 +27,9 @@ export interface RolledForward {
 /** Finishes the Delta commits of a record, tables in parallel. The record must be durable. */
 export async function rollForward(store: Store, record: LakeRecord): Promise<RolledForward> {
   const results = await Promise.all(
-    record.commits.map(async (commit) => [commit.table, await rollTable(store, record, commit)] as const),
+    record.commits.map(
+      async (commit) => [commit.table, await rollTable(store, record, commit)] as const,
+    ),
   )
   const changed = Object.fromEntries(results.map(([name, result]) => [name, result.entry]))
   return {
@@ -46,7 +48,11 @@ const UNDONE = 'marketlake.undone'
 /** Attempts to win the next Delta version against foreign writers, bounded so that no writer waits for ever. */
 const RACES_MAX = 200
 
-async function rollTable(store: Store, record: LakeRecord, commit: TableCommit): Promise<RolledTable> {
+async function rollTable(
+  store: Store,
+  record: LakeRecord,
+  commit: TableCommit,
+): Promise<RolledTable> {
   const entry = record.tables[commit.table]!
   const directory = tableDirectory(store, entry.path)
   const log = join(directory, LOG_DIRECTORY)
@@ -67,7 +73,8 @@ async function rollTable(store: Store, record: LakeRecord, commit: TableCommit):
     if (plan.kind === 'freeze') return frozen(store, record, commit, entry, foreign, plan.reason)
     if (foreign.length > 0) await store.files.sync(log)
     const text = commitText(plan.commit)
-    if ((await publish(store.files, log, commitName(version), text, store.effects)) === 'exists') continue
+    if ((await publish(store.files, log, commitName(version), text, store.effects)) === 'exists')
+      continue
     await store.files.sync(log)
     await remember(store, entry.path, version, plan.commit)
     return { entry: { ...entry, version }, foreign: describe(commit, foreign, plan.undone) }
@@ -86,7 +93,9 @@ async function ensureLog(store: Store, directory: string, log: string): Promise<
 /** The transaction id, or behind a checkpoint of someone's the `txn` action, tells our commit. */
 function isOurs(store: Store, record: LakeRecord, there: Commit): boolean {
   if (there.commitInfo?.['txnId'] === record.txnId) return true
-  return there.txns.some((txn) => txn.appId === appIdOf(store.lakeId) && txn.version === record.version)
+  return there.txns.some(
+    (txn) => txn.appId === appIdOf(store.lakeId) && txn.version === record.version,
+  )
 }
 
 type Plan =
@@ -110,7 +119,8 @@ async function planCommit(
   if (judged.kind === 'freeze') return judged
   const clashing =
     judged.kind === 'dirty' ||
-    (await clash(changeOf(commit, own), base, judged.now, store.data.rowTest(directory))) !== undefined
+    (await clash(changeOf(commit, own), base, judged.now, store.data.rowTest(directory))) !==
+      undefined
   if (!clashing) return { kind: 'commit', commit: withMetadata(own, base, judged.now), undone: [] }
   const undone = foreign.map((_, i) => commit.version + i)
   return { kind: 'commit', commit: undoing(store, own, base, judged.now, undone), undone }
@@ -163,7 +173,9 @@ function undoing(
   undone: readonly number[],
 ): Commit {
   const want = advance(base, base.version + 1, own, 'undo').files
-  const adds = [...want].filter(([key]) => !now.files.has(key)).map(([, file]) => ({ ...file, dataChange: true }))
+  const adds = [...want]
+    .filter(([key]) => !now.files.has(key))
+    .map(([, file]) => ({ ...file, dataChange: true }))
   const removes = [...now.files]
     .filter(([key]) => !want.has(key))
     .map(([, file]) => removeOf(file, store.effects.now()))
@@ -210,7 +222,12 @@ function undoneBy(commit: Commit): readonly number[] {
 }
 
 /** The state after our own commit is known without reading it back. */
-async function remember(store: Store, path: string, version: number, commit: Commit): Promise<void> {
+async function remember(
+  store: Store,
+  path: string,
+  version: number,
+  commit: Commit,
+): Promise<void> {
   const before = store.snapshots.get(path)
   if (before?.version !== version - 1) return
   rememberSnapshot(store, path, advance(before, version, commit, path))

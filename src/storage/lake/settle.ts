@@ -139,7 +139,10 @@ async function lookForHole(store: Store, directory: string, entry: TableEntry): 
   const hole = beyond.find((version, i) => version !== entry.version + 1 + i)
   if (hole !== undefined) {
     const missing = beyond.indexOf(hole) + entry.version + 1
-    store.frozen.set(entry.path, { version: missing, reason: `version ${missing} is missing from its log` })
+    store.frozen.set(entry.path, {
+      version: missing,
+      reason: `version ${missing} is missing from its log`,
+    })
   }
   store.looked.add(entry.path)
 }
@@ -172,7 +175,9 @@ function sameMapping(
 ): boolean {
   return Object.entries(a).every(([name, entry]) => {
     const other = b[name]
-    return other?.version === entry.version && other.over === entry.over && other.path === entry.path
+    return (
+      other?.version === entry.version && other.over === entry.over && other.path === entry.path
+    )
   })
 }
 

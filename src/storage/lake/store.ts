@@ -23,7 +23,11 @@ export interface LakeData {
     key: readonly string[],
   ): Promise<boolean>
   /** Why files that others wrote do not fit the columns of the table; undefined if they do. */
-  misfit(directory: string, snapshot: Snapshot, files: readonly AddFile[]): Promise<string | undefined>
+  misfit(
+    directory: string,
+    snapshot: Snapshot,
+    files: readonly AddFile[],
+  ): Promise<string | undefined>
 }
 
 /** Durations by which history is kept, in milliseconds. */
@@ -117,7 +121,12 @@ async function rememberHeadFile(store: Store): Promise<void> {
 async function checkNotReplaced(store: Store): Promise<void> {
   const { head, headFile } = store
   const now = await store.files.stat(recordPath(store.root, head.version))
-  if (now && headFile && now.sizeBytes === headFile.sizeBytes && now.modifiedMs === headFile.modifiedMs) {
+  if (
+    now &&
+    headFile &&
+    now.sizeBytes === headFile.sizeBytes &&
+    now.modifiedMs === headFile.modifiedMs
+  ) {
     return
   }
   const record = await readRecord(store, head.version)
@@ -126,17 +135,22 @@ async function checkNotReplaced(store: Store): Promise<void> {
 }
 
 function wentBack(root: string, head: LakeRecord): LakeError {
-  return new LakeError('LAKE_WENT_BACK', `version ${head.version} of the lake is no longer what it was`, {
-    details: { directory: root, version: head.version, txnId: head.txnId },
-    next: 'The lake was restored from a backup or replaced: open it again, and do not mix results.',
-  })
+  return new LakeError(
+    'LAKE_WENT_BACK',
+    `version ${head.version} of the lake is no longer what it was`,
+    {
+      details: { directory: root, version: head.version, txnId: head.txnId },
+      next: 'The lake was restored from a backup or replaced: open it again, and do not mix results.',
+    },
+  )
 }
 
 /** The record of a version that may be opened; an error that says why it may not. */
 export async function openableRecord(store: Store, version: number): Promise<LakeRecord> {
   const head = await refreshHead(store)
   if (version === head.version) return head
-  const record = version >= 0 && version < head.version ? await readRecord(store, version) : undefined
+  const record =
+    version >= 0 && version < head.version ? await readRecord(store, version) : undefined
   if (!record) {
     throw new LakeError('VERSION_NOT_FOUND', `the lake has no version ${version}`, {
       details: { version, newest: head.version },

@@ -75,7 +75,9 @@ export async function stageOperation(
   const actions = combine(work, staged)
   await discardSuperseded(store, work, actions.adds)
   const after = withReplaced({ ...context, table, directory, shape, snapshot }, staged).snapshot
-  const merged = changed ? mergeMode(work, operation) : { mode: work.mode, predicate: work.predicate }
+  const merged = changed
+    ? mergeMode(work, operation)
+    : { mode: work.mode, predicate: work.predicate }
   return {
     ...work,
     ...merged,

@@ -3,7 +3,13 @@ import { dirname, join } from 'node:path'
 import { intervalText } from '../../model/duration.ts'
 import { LakeError } from '../../model/errors.ts'
 import type { Field } from '../../model/schema.ts'
-import { findField, missingFields, schemaOf, typeText, usesTimestampNtz } from '../../model/schema.ts'
+import {
+  findField,
+  missingFields,
+  schemaOf,
+  typeText,
+  usesTimestampNtz,
+} from '../../model/schema.ts'
 import type { TableDefinition } from '../../model/table.ts'
 import { checkTable, partitionColumnsOf, shapeConfiguration } from '../../model/table.ts'
 import type { Metadata } from '../delta/actions.ts'
@@ -80,7 +86,8 @@ async function makeParents(store: Store, path: string): Promise<void> {
   const parts = path.split('/').slice(0, -1)
   for (let depth = 1; depth <= parts.length; depth++) {
     const directory = join(store.root, ...parts.slice(0, depth))
-    if ((await store.files.makeDirectory(directory)) === 'made') await store.files.sync(dirname(directory))
+    if ((await store.files.makeDirectory(directory)) === 'made')
+      await store.files.sync(dirname(directory))
   }
 }
 
@@ -134,7 +141,10 @@ function emptySnapshot(metadata: Metadata, definition: TableDefinition): Snapsho
 }
 
 /** Throws unless this lake may write to a table: it is ours, not frozen, and its features are understood. */
-export function checkTableWritable(store: Store, work: Pick<TableWork, 'name' | 'path' | 'base'>): void {
+export function checkTableWritable(
+  store: Store,
+  work: Pick<TableWork, 'name' | 'path' | 'base'>,
+): void {
   const { name, path, base } = work
   const owner = base.metadata.configuration[LAKE_ID]
   if (owner !== undefined && owner !== store.lakeId) {
@@ -168,7 +178,8 @@ export function widening(
   const known = columnTypes(snapshot.metadata)
   for (const column of missing) checkOldType(known, column, table)
   const metadata = withColumnTypes(widenedMetadata(snapshot.metadata, snapshot.schema, missing))
-  const needsNtz = missing.some((f) => usesTimestampNtz(f.type)) && !usesTimestampNtz(snapshot.schema)
+  const needsNtz =
+    missing.some((f) => usesTimestampNtz(f.type)) && !usesTimestampNtz(snapshot.schema)
   return needsNtz ? { metadata, protocol: protocolFor(schemaOf(missing)) } : { metadata }
 }
 
@@ -186,4 +197,3 @@ function checkOldType(known: Readonly<Record<string, string>>, column: Field, ta
 export function hasColumn(snapshot: Snapshot, name: string): boolean {
   return findField(snapshot.schema, name) !== undefined
 }
-

@@ -1,6 +1,8 @@
 /** A transaction: reads and writes of one callback against one lake version, staged but not yet published. */
 import { LakeError } from '../../model/errors.ts'
 import type { Field } from '../../model/schema.ts'
+import { seedCalendar } from '../../model/calendar.ts'
+import { standardTable } from '../../model/standard-tables.ts'
 import type { TableDefinition } from '../../model/table.ts'
 import type { Input, OnDuplicate } from '../delta/incoming.ts'
 import type { Range } from '../delta/prune.ts'
@@ -19,11 +21,14 @@ import { checkTableWritable, claimTable, widening } from './tables.ts'
 import type { TableOperation, TableWork } from './table-work.ts'
 import { newWork, stageOperation } from './table-work.ts'
 import { noTable, tableView } from './view.ts'
+import { stageVintages, stageVisibleDates } from './vintage.ts'
 
 /** How rows are taken in. */
 export interface WriteOptions {
   /** Two rows of one key in one batch: refuse (default) or take the last. */
   readonly onDuplicate?: OnDuplicate
+  /** For tables of vintages: the source dates its versions, so an older one may come again. */
+  readonly dated?: boolean
 }
 
 /** Changes of the lake itself that go with a transaction. */
@@ -53,6 +58,7 @@ export class Transaction {
   readonly dropped: Set<string> = new Set()
   readonly reads: Map<string, TableEntry> = new Map()
   change: LakeChange = {}
+  #days: string[] | undefined
 
   constructor(store: Store, session: Session, base: LakeRecord, scope: ReadonlySet<string>) {
     this.#store = store
@@ -66,8 +72,14 @@ export class Transaction {
     return this.#session
   }
 
-  /** Inserts rows with new keys, updates rows whose values differ, leaves the others alone. */
-  upsert(table: string, input: Input, options: WriteOptions = {}): Promise<RowCounts> {
+  /**
+   * Inserts rows with new keys, updates rows whose values differ, leaves the others alone. In a table of
+   * vintages a changed report becomes a new version. A standard table is made when it is absent.
+   */
+  async upsert(table: string, input: Input, options: WriteOptions = {}): Promise<RowCounts> {
+    await this.#ensureStandard(table)
+    const { shape } = await this.work(table)
+    if (shape.vintage) return this.#upsertVintages(table, input, options)
     return this.#stage(table, {
       mode: 'upsert',
       stage: (context) => {
@@ -78,7 +90,8 @@ export class Transaction {
   }
 
   /** Adds rows; on a table with a key, a key that is already there is refused. */
-  append(table: string, input: Input, options: WriteOptions = {}): Promise<RowCounts> {
+  async append(table: string, input: Input, options: WriteOptions = {}): Promise<RowCounts> {
+    await this.#ensurePlain(table)
     return this.#stage(table, {
       mode: 'append',
       stage: (context) => stageAppend(context, input, options.onDuplicate),
@@ -86,7 +99,8 @@ export class Transaction {
   }
 
   /** Replaces all rows. */
-  replace(table: string, input: Input, options: WriteOptions = {}): Promise<RowCounts> {
+  async replace(table: string, input: Input, options: WriteOptions = {}): Promise<RowCounts> {
+    await this.#ensurePlain(table)
     return this.#stage(table, {
       mode: 'replace',
       stage: (context) => stageReplace(context, input, options.onDuplicate),
@@ -171,6 +185,70 @@ export class Transaction {
     return work
   }
 
+  /** Fills visible dates that the calendar reaches by now. */
+  async fillVisibleDates(table: string): Promise<RowCounts> {
+    const days = await this.#tradingDays()
+    return this.#stage(table, {
+      mode: 'upsert',
+      stage: (context) => stageVisibleDates(context, days),
+    })
+  }
+
+  async #upsertVintages(table: string, input: Input, options: WriteOptions): Promise<RowCounts> {
+    const tradingDays = await this.#tradingDays()
+    const dated = options.dated ?? false
+    return this.#stage(table, {
+      mode: 'upsert',
+      stage: (context) => stageVintages(context, input, { dated, tradingDays }),
+    })
+  }
+
+  /** Open days of the lake's calendar, else of the built-in one. */
+  async #tradingDays(): Promise<string[]> {
+    const known = this.#days
+    if (known) return known
+    const days = await this.#storedDays()
+    this.#days = days.length > 0 ? days : seedCalendar().flatMap((d) => (d.is_open ? [d.date] : []))
+    return this.#days
+  }
+
+  async #storedDays(): Promise<string[]> {
+    const work = this.works.get('trade_cal')
+    const entry = this.base.tables['trade_cal']
+    if (!work && !entry) return []
+    const { directory, current } = work ?? (await this.#viewOf('trade_cal'))
+    const sql = snapshotSql(directory, current)
+    const rows = await this.#session.rows<{ date: string }>(
+      `SELECT date FROM (${sql}) WHERE is_open ORDER BY date`,
+    )
+    return rows.map((row) => row.date)
+  }
+
+  async #viewOf(table: string): Promise<Pick<TableWork, 'directory' | 'current'>> {
+    const { directory, snapshot } = await tableView(this.#store, this.base, table)
+    return { directory, current: snapshot }
+  }
+
+  /** Versions of reports are only ever added, so such a table takes upserts and nothing else. */
+  async #ensurePlain(table: string): Promise<void> {
+    await this.#ensureStandard(table)
+    const { shape } = await this.work(table)
+    if (!shape.vintage) return
+    throw new LakeError(
+      'INVALID_ARGUMENT',
+      `table ${table} keeps every version of a report: rows can only be upserted`,
+      {
+        details: { table },
+        next: 'Use upsert: changed reports become new versions.',
+      },
+    )
+  }
+
+  async #ensureStandard(table: string): Promise<void> {
+    const definition = this.has(table) ? undefined : standardTable(table)
+    if (definition) await this.ensure(definition)
+  }
+
   async #stage(table: string, operation: TableOperation): Promise<RowCounts> {
     const work = await this.work(table)
     checkTableWritable(this.#store, work)
@@ -204,8 +282,12 @@ export function restageOperation(
 }
 
 function keyless(table: string): LakeError {
-  return new LakeError('INVALID_ARGUMENT', `table ${table} has no key, so rows cannot be upserted`, {
-    details: { table },
-    next: 'Append to it, or load the rows into a table with a key.',
-  })
+  return new LakeError(
+    'INVALID_ARGUMENT',
+    `table ${table} has no key, so rows cannot be upserted`,
+    {
+      details: { table },
+      next: 'Append to it, or load the rows into a table with a key.',
+    },
+  )
 }

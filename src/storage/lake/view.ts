@@ -3,7 +3,7 @@ import { LakeError } from '../../model/errors.ts'
 import type { TableShape } from '../../model/table.ts'
 import { shapeOf } from '../../model/table.ts'
 import type { Commit } from '../delta/actions.ts'
-import { commitOf } from '../delta/actions.ts'
+import { commitOf } from '../delta/parse.ts'
 import type { Snapshot } from '../delta/replay.ts'
 import { apply, emptyReplay, finish, replayFrom } from '../delta/replay.ts'
 import { readRecord } from './lake-log.ts'
@@ -23,7 +23,11 @@ export interface TableView {
 }
 
 /** The table of a name at a record; an error that lists the tables there are. */
-export async function tableView(store: Store, record: LakeRecord, name: string): Promise<TableView> {
+export async function tableView(
+  store: Store,
+  record: LakeRecord,
+  name: string,
+): Promise<TableView> {
   const entry = record.tables[name]
   if (!entry) throw noTable(record, name)
   const snapshot = await snapshotAt(store, record, name, entry)
@@ -45,10 +49,14 @@ export async function tableViews(store: Store, record: LakeRecord): Promise<Tabl
 /** The error for a table that a lake version has not. */
 export function noTable(record: Pick<LakeRecord, 'tables' | 'version'>, name: string): LakeError {
   const tables = Object.keys(record.tables).toSorted()
-  return new LakeError('TABLE_NOT_FOUND', `the lake has no table ${name} at version ${record.version}`, {
-    details: { table: name, tables, version: record.version },
-    next: tables.length > 0 ? `Its tables are: ${tables.join(', ')}.` : 'It has no tables yet.',
-  })
+  return new LakeError(
+    'TABLE_NOT_FOUND',
+    `the lake has no table ${name} at version ${record.version}`,
+    {
+      details: { table: name, tables, version: record.version },
+      next: tables.length > 0 ? `Its tables are: ${tables.join(', ')}.` : 'It has no tables yet.',
+    },
+  )
 }
 
 /**
@@ -96,7 +104,10 @@ async function overFrozen(
   const record = await readRecord(store, over)
   const commit = record?.commits.find((c) => c.table === name)
   if (!record || !commit) {
-    throw corruptRecord(tableDirectory(store, entry.path), `lake version ${over} no longer tells the commit of ${name}`)
+    throw corruptRecord(
+      tableDirectory(store, entry.path),
+      `lake version ${over} no longer tells the commit of ${name}`,
+    )
   }
   return overlay(store, record, entry.path, commit)
 }
@@ -111,7 +122,10 @@ async function overlay(
   const directory = tableDirectory(store, path)
   const before = commit.version === 0 ? undefined : await deltaAt(store, path, commit.version - 1)
   if (commit.version > 0 && !before) {
-    throw corruptRecord(directory, `version ${commit.version - 1} is missing under lake version ${record.version}`)
+    throw corruptRecord(
+      directory,
+      `version ${commit.version - 1} is missing under lake version ${record.version}`,
+    )
   }
   const replay = before ? replayFrom(before) : emptyReplay()
   apply(replay, commit.version, tableCommitOf(record, commit))

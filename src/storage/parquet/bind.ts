@@ -48,7 +48,9 @@ const INT64 = 1n << 63n
 function bindValue(api: typeof Api, value: InputValue, name: string): Bound {
   if (value === null || value === undefined) return { value: null }
   if (typeof value === 'bigint') {
-    return value >= -INT64 && value < INT64 ? { value, type: api.BIGINT } : { value, type: api.HUGEINT }
+    return value >= -INT64 && value < INT64
+      ? { value, type: api.BIGINT }
+      : { value, type: api.HUGEINT }
   }
   if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) > 2 ** 31 - 1) {
     return Number.isSafeInteger(value)

@@ -27,13 +27,22 @@ export function cellWriter(api: typeof Api, column: Field, table: string): CellW
 export function mismatch(table: string, column: Field, value: unknown, row: number): LakeError {
   const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : String(value)
   const expected = typeText(column.type)
-  return new LakeError('TYPE_MISMATCH', `${table}.${column.name}, row ${row}: ${shown} is no ${expected}`, {
-    details: { table, column: column.name, row, expected, found: typeof value },
-    next: 'Correct the value, or store it in a column of another type.',
-  })
+  return new LakeError(
+    'TYPE_MISMATCH',
+    `${table}.${column.name}, row ${row}: ${shown} is no ${expected}`,
+    {
+      details: { table, column: column.name, row, expected, found: typeof value },
+      next: 'Correct the value, or store it in a column of another type.',
+    },
+  )
 }
 
-const INTEGER_BITS: Readonly<Record<string, bigint>> = { byte: 8n, short: 16n, integer: 32n, long: 64n }
+const INTEGER_BITS: Readonly<Record<string, bigint>> = {
+  byte: 8n,
+  short: 16n,
+  integer: 32n,
+  long: 64n,
+}
 
 function converter(api: typeof Api, type: DataType): Convert {
   if (typeof type !== 'string') return nestedConverter(api, type)
@@ -61,7 +70,8 @@ function converter(api: typeof Api, type: DataType): Convert {
 }
 
 function integerCell(value: unknown, bits: bigint): number | bigint | undefined {
-  const exact = typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value))
+  const exact =
+    typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value))
   if (!exact) return undefined
   const number = BigInt(value)
   const limit = 1n << (bits - 1n)
@@ -118,8 +128,13 @@ function localCell(api: typeof Api, value: unknown): DuckDBValue | undefined {
 function parseMicros(text: string, zoned: boolean): bigint | undefined {
   const match = TIMESTAMP.exec(text)
   const day = match && parseDay(match[1]!)
-  if (!match || day === undefined || day === null || (match[6] !== undefined) !== zoned) return undefined
-  const [hour, minute, second] = [match[2], match[3], match[4] ?? '0'].map(Number) as [number, number, number]
+  if (!match || day === undefined || day === null || (match[6] !== undefined) !== zoned)
+    return undefined
+  const [hour, minute, second] = [match[2], match[3], match[4] ?? '0'].map(Number) as [
+    number,
+    number,
+    number,
+  ]
   if (hour > 23 || minute > 59 || second > 59) return undefined
   const seconds = BigInt(day) * 86_400n + BigInt(hour * 3600 + minute * 60 + second)
   return seconds * 1_000_000n + BigInt((match[5] ?? '').padEnd(6, '0')) - offsetMicros(match[6])

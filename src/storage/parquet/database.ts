@@ -67,7 +67,9 @@ export class Database {
   /** A connection of its own: statements on it run one after the other. */
   async connect(): Promise<Session> {
     const connection = await this.#instance.connect()
-    await connection.run("SET TimeZone='UTC'; SET errors_as_json=true; SET enable_progress_bar=false")
+    await connection.run(
+      "SET TimeZone='UTC'; SET errors_as_json=true; SET enable_progress_bar=false",
+    )
     const session = new Session(connection, () => this.#sessions.delete(session))
     this.#sessions.add(session)
     return session
@@ -118,7 +120,8 @@ export class Session {
   /** The first row; an error if there is none. */
   async row<T extends Row = Row>(sql: string, parameters?: Parameters): Promise<T> {
     const [first] = await this.rows<T>(sql, parameters)
-    if (first === undefined) throw new LakeError('SQL_ERROR', 'the statement gave no row', { details: { sql } })
+    if (first === undefined)
+      throw new LakeError('SQL_ERROR', 'the statement gave no row', { details: { sql } })
     return first
   }
 
@@ -138,7 +141,10 @@ export class Session {
   }
 
   /** Chunks of rows as they come; nothing else may run on this connection meanwhile, and nothing can. */
-  async *stream(sql: string, parameters?: Parameters): AsyncGenerator<ResultTable, void, undefined> {
+  async *stream(
+    sql: string,
+    parameters?: Parameters,
+  ): AsyncGenerator<ResultTable, void, undefined> {
     const release = await this.#occupy()
     try {
       const result = await this.#guard(() => this.#start(sql, parameters), sql)

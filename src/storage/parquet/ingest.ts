@@ -25,7 +25,11 @@ const CHUNK_ROWS = 2048
 const CHUNKS_PER_TURN = 50
 
 /** Creates a temporary table of a schema. */
-export async function createTemporary(session: Session, name: string, schema: Schema): Promise<void> {
+export async function createTemporary(
+  session: Session,
+  name: string,
+  schema: Schema,
+): Promise<void> {
   const columns = schema.fields.map((f) => `${identifier(f.name)} ${duckdbType(f.type)}`)
   await session.run(`CREATE OR REPLACE TEMP TABLE ${identifier(name)} (${columns.join(', ')})`)
 }
@@ -126,7 +130,12 @@ async function append(
   try {
     for (let from = 0, chunks = 0; from < count; from += CHUNK_ROWS, chunks++) {
       const to = Math.min(count, from + CHUNK_ROWS)
-      appendChunk(api, appender, schema.fields.map((f, i) => cells(f, writers[i]!, from, to)), to - from)
+      appendChunk(
+        api,
+        appender,
+        schema.fields.map((f, i) => cells(f, writers[i]!, from, to)),
+        to - from,
+      )
       if (chunks % CHUNKS_PER_TURN === CHUNKS_PER_TURN - 1) await nextTurn()
     }
     appender.flushSync()

@@ -46,7 +46,8 @@ function branchSql(scan: Scan, files: readonly ScanFile[]): string {
   if (scan.fileColumn) columns.push(`f.${FILE} AS ${identifier(scan.fileColumn)}`)
   if (scan.rowColumn) columns.push(`f.file_row_number AS ${identifier(scan.rowColumn)}`)
   const source = readParquet(scan, files, inside, outside.length > 0)
-  const join = outside.length > 0 ? ` JOIN ${partitionValues(files, outside)} ON f.${FILE} = p.${FILE}` : ''
+  const join =
+    outside.length > 0 ? ` JOIN ${partitionValues(files, outside)} ON f.${FILE} = p.${FILE}` : ''
   return `SELECT ${columns.join(', ')} FROM ${source} f${join}`
 }
 

@@ -41,7 +41,8 @@ function addColumn(
   budget: { leaves: number },
 ): void {
   if (typeof column.type !== 'string') {
-    if (column.type.type === 'struct') addStruct(parts, column, column.type.fields, path, statistics, budget)
+    if (column.type.type === 'struct')
+      addStruct(parts, column, column.type.fields, path, statistics, budget)
     else budget.leaves--
     return
   }
@@ -54,7 +55,8 @@ function addColumn(
     parts.minValues.push(`${name}:${bounds.min}`)
     parts.maxValues.push(`${name}:${bounds.max}`)
   }
-  if (/^\d+$/.test(found['null_count'] ?? '')) parts.nullCount.push(`${name}:${found['null_count']}`)
+  if (/^\d+$/.test(found['null_count'] ?? ''))
+    parts.nullCount.push(`${name}:${found['null_count']}`)
 }
 
 function addStruct(
@@ -122,7 +124,8 @@ function boundText(
 /** NaN is outside DuckDB's bounds, and JSON has no infinity: then there is no bound. */
 function floatBound(text: string, single: boolean, found: ColumnStatistics): string | undefined {
   const value = single ? Math.fround(Number(text)) : Number(text)
-  if (found['has_nan'] !== 'false' || text.trim() === '' || !Number.isFinite(value)) return undefined
+  if (found['has_nan'] !== 'false' || text.trim() === '' || !Number.isFinite(value))
+    return undefined
   return Object.is(value, -0) ? '0.0' : JSON.stringify(value)
 }
 

@@ -102,10 +102,14 @@ function nestedType(type: DuckDBType, column: string): DataType {
   if (text.endsWith('[]') && valueType) {
     return { type: 'array', elementType: deltaType(valueType, column), containsNull: true }
   }
-  throw new LakeError('UNSUPPORTED_TYPE', `column ${column} has type ${text}, which a table cannot hold`, {
-    details: { column, type: text },
-    next: 'Cast the column first, for example to VARCHAR.',
-  })
+  throw new LakeError(
+    'UNSUPPORTED_TYPE',
+    `column ${column} has type ${text}, which a table cannot hold`,
+    {
+      details: { column, type: text },
+      next: 'Cast the column first, for example to VARCHAR.',
+    },
+  )
 }
 
 const INTEGERS = ['byte', 'short', 'integer', 'long']
@@ -122,7 +126,8 @@ export function losslessCast(from: DataType, to: DataType): boolean {
 
 function sameNested(from: DataType, to: DataType): boolean {
   if (typeof from === 'string' || typeof to === 'string' || from.type !== to.type) return false
-  if (from.type === 'array' && to.type === 'array') return losslessCast(from.elementType, to.elementType)
+  if (from.type === 'array' && to.type === 'array')
+    return losslessCast(from.elementType, to.elementType)
   if (from.type === 'map' && to.type === 'map') {
     return losslessCast(from.keyType, to.keyType) && losslessCast(from.valueType, to.valueType)
   }

@@ -43,7 +43,8 @@ function presentReader(type: DuckDBType): ValueReader {
   if (PLAIN.test(text)) return (value) => value as Value
   if (text === 'DATE') return (value) => dateText((value as { days: number }).days)
   if (text === 'TIMESTAMP') return (value) => timestampText((value as Micros).micros, false)
-  if (text === 'TIMESTAMP WITH TIME ZONE') return (value) => timestampText((value as Micros).micros, true)
+  if (text === 'TIMESTAMP WITH TIME ZONE')
+    return (value) => timestampText((value as Micros).micros, true)
   if (text === 'BLOB') return (value) => Uint8Array.from((value as { bytes: Uint8Array }).bytes)
   return nestedReader(type, text)
 }
@@ -76,7 +77,9 @@ function structOf(
   names: readonly string[],
   readers: readonly ValueReader[],
 ): Value {
-  return Object.fromEntries(names.map((name, i) => [name, readers[i]!(value.entries[name] ?? null)]))
+  return Object.fromEntries(
+    names.map((name, i) => [name, readers[i]!(value.entries[name] ?? null)]),
+  )
 }
 
 const DAY_MS = 86_400_000

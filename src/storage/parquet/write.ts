@@ -84,7 +84,11 @@ export async function writeParquetAs(
     if (report && report.count > 0n) {
       const sealed = await files.seal(path)
       checkSealed(path, sealed, report)
-      return { sealed, rows: Number(report.count), statistics: statisticsOf(report.column_statistics) }
+      return {
+        sealed,
+        rows: Number(report.count),
+        statistics: statisticsOf(report.column_statistics),
+      }
     }
   } catch (error) {
     await files.remove(path).catch(() => undefined)
@@ -136,10 +140,14 @@ function checkSealed(path: string, sealed: SealedFile, report: CopyReport): void
     footerBytes > 0 &&
     footerBytes + 12 <= sealed.sizeBytes
   if (sound) return
-  throw new LakeError('CORRUPT_FILE', `the file just written is not a whole Parquet file: ${path}`, {
-    details: { path, sizeBytes: sealed.sizeBytes, expectedBytes: Number(report.file_size_bytes) },
-    next: 'Check the disk and its free space, then run the command again.',
-  })
+  throw new LakeError(
+    'CORRUPT_FILE',
+    `the file just written is not a whole Parquet file: ${path}`,
+    {
+      details: { path, sizeBytes: sealed.sizeBytes, expectedBytes: Number(report.file_size_bytes) },
+      next: 'Check the disk and its free space, then run the command again.',
+    },
+  )
 }
 
 type Entry<T> = { readonly key: string; readonly value: T }

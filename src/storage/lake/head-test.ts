@@ -1,0 +1,88 @@
+/** Tests a staged transaction against a head that moved since its base. */
+import { clash, freshFiles } from '../delta/conflict.ts'
+import { filePath } from '../delta/paths.ts'
+import type { Snapshot } from '../delta/replay.ts'
+import type { LakeRecord, TableEntry } from './record.ts'
+import type { Store } from './store.ts'
+import type { TableWork } from './table-work.ts'
+import { changeOf, hasActions } from './table-work.ts'
+import type { Transaction } from './transaction.ts'
+import { tableView } from './view.ts'
+
+/** What the head says to a transaction. */
+export type Verdict =
+  | { readonly kind: 'free' }
+  | { readonly kind: 'restage'; readonly table: string; readonly reason: string }
+  | { readonly kind: 'callback'; readonly reason: string }
+
+/** Tests everything written and read against a head that may have moved since the base. */
+export async function testHead(
+  store: Store,
+  tx: Transaction,
+  works: ReadonlyMap<string, TableWork>,
+  head: LakeRecord,
+): Promise<Verdict> {
+  for (const [table, entry] of tx.reads) {
+    const reason = await readClash(store, tx.base, head, table, entry)
+    if (reason !== undefined) return { kind: 'callback', reason }
+  }
+  for (const table of tx.dropped) {
+    if (!head.tables[table])
+      return { kind: 'callback', reason: `table ${table} was dropped by another commit` }
+  }
+  for (const [table, work] of works) {
+    const reason = await writeClash(store, head, work)
+    if (reason === undefined) continue
+    return tx.reads.size > 0 ? { kind: 'callback', reason } : { kind: 'restage', table, reason }
+  }
+  return { kind: 'free' }
+}
+
+async function writeClash(
+  store: Store,
+  head: LakeRecord,
+  work: TableWork,
+): Promise<string | undefined> {
+  const entry = head.tables[work.name]
+  if (work.definition) return entry ? `table ${work.name} was created by another commit` : undefined
+  if (!entry || entry.path !== work.path) return `table ${work.name} was dropped by another commit`
+  if (!hasActions(work)) return undefined
+  const { snapshot } = await tableView(store, head, work.name)
+  const moved = snapshot.version !== work.base.version || entry.over !== undefined
+  const reason = moved
+    ? await clash(changeOf(work), work.base, snapshot, store.data.rowTest(work.directory))
+    : undefined
+  return reason ?? missingFiles(store, work)
+}
+
+/** A vacuum may have taken files of a transaction that slept for a day. */
+async function missingFiles(store: Store, work: TableWork): Promise<string | undefined> {
+  for (const add of work.adds) {
+    const stat = await store.files.stat(filePath(work.directory, add.path))
+    if (stat?.sizeBytes !== add.size) return `staged file ${add.path} is gone`
+  }
+  return undefined
+}
+
+/** A table that was read must not have changed in its rows; a compaction changes none. */
+async function readClash(
+  store: Store,
+  base: LakeRecord,
+  head: LakeRecord,
+  table: string,
+  entry: TableEntry,
+): Promise<string | undefined> {
+  const now = head.tables[table]
+  if (now?.version === entry.version && now.path === entry.path) return undefined
+  if (now?.path !== entry.path) return `table ${table}, which was read, was dropped`
+  const before = (await tableView(store, base, table)).snapshot
+  const after = (await tableView(store, head, table)).snapshot
+  return rowsChanged(before, after) ? `table ${table}, which was read, changed` : undefined
+}
+
+function rowsChanged(before: Snapshot, after: Snapshot): boolean {
+  if (freshFiles(before, after).some((file) => file.dataChange)) return true
+  return [...before.files.keys()].some(
+    (key) => !after.files.has(key) && after.tombstones.get(key)?.dataChange !== false,
+  )
+}
