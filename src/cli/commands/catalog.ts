@@ -1,0 +1,286 @@
+/** `init`, `load`, `tables`, `show`, `history`: what is there, and how it gets there. */
+import { createLake, openLake } from '../../lake/lake.ts'
+import type { Lake } from '../../lake/lake.ts'
+import { loadFiles } from '../../lake/load.ts'
+import { meaningOf } from '../../model/standard-tables.ts'
+import { typeText } from '../../model/schema.ts'
+import { tableInfo } from '../../storage/lake/catalog.ts'
+import type { LakeOutcome } from '../../storage/lake/outcome.ts'
+import type { LakeRecord } from '../../storage/lake/record.ts'
+import { tableView } from '../../storage/lake/view.ts'
+import type { CliContext } from '../context.ts'
+import { exitCodeOfOutcome, say, warn, writeData, writeDocument } from '../context.ts'
+import { EXIT } from '../exit-code.ts'
+import { bytesText, countText, tableText } from '../format.ts'
+
+/** Opens the lake of a command for as long as `use` takes. */
+export async function withLake<T>(
+  context: CliContext,
+  use: (lake: Lake) => Promise<T>,
+): Promise<T> {
+  const lake = await openLake(context.lake)
+  try {
+    return await use(lake)
+  } finally {
+    await lake.close()
+  }
+}
+
+/** Makes a lake. */
+export async function init(context: CliContext): Promise<number> {
+  const lake = await createLake(context.lake)
+  try {
+    const { version, tables } = await lake.head()
+    const names = Object.keys(tables)
+    if (context.json) {
+      await writeDocument({ lake: lake.root, lakeId: lake.lakeId, version, tables: names })
+    }
+    say(context, `made the lake ${lake.root} with ${names.length} tables`)
+    say(context, 'next: marketlake sync --since 2024, or marketlake load TABLE FILE…')
+    return EXIT.ok
+  } finally {
+    await lake.close()
+  }
+}
+
+/** Options of `load` as they are typed. */
+export interface LoadCommandOptions {
+  readonly mode?: 'upsert' | 'append' | 'replace'
+  readonly key?: string
+  readonly onDuplicate?: 'error' | 'last'
+  readonly timezone?: string
+}
+
+/** Loads files into a table. */
+export async function load(
+  context: CliContext,
+  table: string,
+  files: readonly string[],
+  options: LoadCommandOptions,
+): Promise<number> {
+  return withLake(context, async (lake) => {
+    const key = options.key?.split(',').map((name) => name.trim())
+    const result = await loadFiles(lake, table, files, {
+      ...(options.mode && { mode: options.mode }),
+      ...(key && { key }),
+      ...(options.onDuplicate && { onDuplicate: options.onDuplicate }),
+      ...(options.timezone !== undefined && { timezone: options.timezone }),
+    })
+    await reportWrite(context, table, result.outcome, {
+      created: result.created,
+      addedColumns: result.addedColumns,
+    })
+    return exitCodeOfOutcome(result.outcome.kind)
+  })
+}
+
+/** Reports how a write of one table ended. */
+export async function reportWrite(
+  context: CliContext,
+  table: string,
+  outcome: LakeOutcome,
+  extra: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  if (context.json) {
+    await writeDocument({ ...writeFacts(table, outcome), failed: [], ...extra })
+    return
+  }
+  switch (outcome.kind) {
+    case 'committed': {
+      const { inserted = 0, updated = 0, unchanged = 0, deleted = 0 } = outcome.counts[table] ?? {}
+      const parts = [
+        `${countText(inserted)} inserted`,
+        `${countText(updated)} updated`,
+        ...(deleted > 0 ? [`${countText(deleted)} deleted`] : []),
+        `${countText(unchanged)} unchanged`,
+      ]
+      const version = outcome.changed
+        ? `version ${outcome.version}`
+        : 'nothing changed, no new version'
+      say(context, `${table}: ${parts.join(', ')} (${version})`)
+      for (const warning of outcome.warnings) warn(context, warning)
+      return
+    }
+    case 'conflict':
+      process.stderr.write(
+        `conflict: ${outcome.reason}; nothing was written\n  next: Run the command again.\n`,
+      )
+      return
+    case 'unknown':
+      process.stderr.write(
+        `unknown outcome: ${outcome.reason}\n  next: marketlake history --txn ${outcome.txnId} tells whether it is there; do not repeat before.\n`,
+      )
+  }
+}
+
+function writeFacts(table: string, outcome: LakeOutcome): Record<string, unknown> {
+  switch (outcome.kind) {
+    case 'committed': {
+      const { inserted = 0, updated = 0, deleted = 0, unchanged = 0 } = outcome.counts[table] ?? {}
+      return {
+        outcome: outcome.changed ? 'committed' : 'unchanged',
+        version: outcome.changed ? outcome.version : null,
+        txnId: outcome.changed ? outcome.txnId : null,
+        inserted,
+        updated,
+        deleted,
+        unchanged,
+        warnings: outcome.warnings,
+      }
+    }
+    case 'conflict':
+      return { outcome: 'conflict', version: null, txnId: null, reason: outcome.reason }
+    case 'unknown':
+      return {
+        outcome: 'unknown',
+        version: outcome.version,
+        txnId: outcome.txnId,
+        reason: outcome.reason,
+      }
+  }
+}
+
+/** Lists the tables. */
+export async function tables(context: CliContext, options: { at?: string }): Promise<number> {
+  return withLake(context, async (lake) => {
+    const infos = await lake.tables(options.at)
+    if (context.json) {
+      await writeDocument(infos)
+      return EXIT.ok
+    }
+    const columns = [
+      { name: 'table', type: 'VARCHAR' },
+      { name: 'rows', type: 'BIGINT' },
+      { name: 'files', type: 'BIGINT' },
+      { name: 'size', type: 'DOUBLE' },
+      { name: 'version', type: 'BIGINT' },
+      { name: 'layout', type: 'VARCHAR' },
+      { name: 'key', type: 'VARCHAR' },
+    ]
+    const rows = infos.map((t) => [
+      t.name,
+      t.rows === null ? '?' : countText(t.rows),
+      t.files,
+      bytesText(t.bytes),
+      t.version,
+      t.layout,
+      t.key.join(', '),
+    ])
+    await writeData(tableText({ columns, rows }))
+    return EXIT.ok
+  })
+}
+
+/** Shows one table. */
+export async function show(
+  context: CliContext,
+  table: string,
+  options: { at?: string },
+): Promise<number> {
+  return withLake(context, async (lake) => {
+    const record = await lake.record(options.at)
+    const view = await tableView(lake.store, record, table)
+    const { clustering, period, vintage } = view.shape
+    const columns = view.snapshot.schema.fields.map((f) => ({
+      name: f.name,
+      type: typeText(f.type),
+      nullable: f.nullable,
+      ...meaningOf(f),
+    }))
+    const facts = {
+      ...tableInfo(view, record),
+      clustering,
+      period: period ? `${period.unit}(${period.column})` : null,
+      vintage,
+      lakeVersion: record.version,
+    }
+    if (context.json) {
+      await writeDocument({ ...facts, columns })
+      return EXIT.ok
+    }
+    await writeData(factsText(facts) + columnsText(columns))
+    return EXIT.ok
+  })
+}
+
+function factsText(facts: Readonly<Record<string, unknown>>): string {
+  const text = (value: unknown): string =>
+    Array.isArray(value)
+      ? value.join(', ')
+      : value === null
+        ? '-'
+        : `${value as string | number | boolean}`
+  const lines = Object.entries(facts).map(([name, value]) => `${name.padEnd(12)} ${text(value)}\n`)
+  return `${lines.join('')}\n`
+}
+
+function columnsText(
+  columns: readonly {
+    name: string
+    type: string
+    label?: string
+    unit?: string
+    source?: string
+  }[],
+): string {
+  const heads = ['column', 'type', 'label', 'unit', 'source'].map((name) => ({
+    name,
+    type: 'VARCHAR',
+  }))
+  const rows = columns.map((c) => [c.name, c.type, c.label ?? '', c.unit ?? '', c.source ?? ''])
+  return tableText({ columns: heads, rows })
+}
+
+/** Options of `history` as they are typed. */
+export interface HistoryOptions {
+  readonly txn?: string
+  readonly limit?: number
+}
+
+/** Shows versions, newest first. */
+export async function showHistory(
+  context: CliContext,
+  table: string | undefined,
+  options: HistoryOptions,
+): Promise<number> {
+  return withLake(context, async (lake) => {
+    const records = await lake.history({
+      ...(table !== undefined && { table }),
+      ...(options.txn !== undefined && { txnId: options.txn }),
+      ...(options.limit !== undefined && { limit: options.limit }),
+    })
+    if (context.json) await writeDocument(records.map(historyEntry))
+    else await writeData(historyText(records))
+    return EXIT.ok
+  })
+}
+
+function historyEntry(record: LakeRecord): Record<string, unknown> {
+  return {
+    version: record.version,
+    txnId: record.txnId,
+    timestamp: new Date(record.timestamp).toISOString(),
+    operation: record.operation,
+    note: record.note ?? null,
+    tables: record.tables,
+    engine: record.engine,
+    changed: record.commits.map((c) => c.table),
+    units: record.units,
+    ...(record.foreign && { foreign: record.foreign }),
+  }
+}
+
+function historyText(records: readonly LakeRecord[]): string {
+  const columns = ['version', 'time (UTC)', 'operation', 'tables', 'note'].map((name, i) => ({
+    name,
+    type: i === 0 ? 'BIGINT' : 'VARCHAR',
+  }))
+  const rows = records.map((record) => [
+    record.version,
+    new Date(record.timestamp).toISOString().slice(0, 19).replace('T', ' '),
+    record.operation,
+    (record.foreign ?? record.commits).map((c) => c.table).join(', '),
+    record.note ?? '',
+  ])
+  return tableText({ columns, rows })
+}

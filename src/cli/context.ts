@@ -1,0 +1,100 @@
+/** What every command has: its global options, and where its data and words go. */
+import { LakeError, messageOf } from '../model/errors.ts'
+import { EXIT, exitCodeOf } from './exit-code.ts'
+
+/** Options that stand before or after any command. */
+export interface GlobalOptions {
+  readonly lake?: string
+  readonly json?: boolean
+  readonly quiet?: boolean
+  readonly progress?: 'tty' | 'lines' | 'json' | 'none'
+  readonly yes?: boolean
+}
+
+/** A command's surroundings. stdout is data, stderr is progress and words. */
+export interface CliContext {
+  readonly lake: string
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly progress: 'tty' | 'lines' | 'json' | 'none'
+  /** Nothing asks a question without a terminal or under `--yes`. */
+  readonly interactive: boolean
+  /** Aborted by the first Ctrl-C; a second one ends the process. */
+  readonly signal: AbortSignal
+}
+
+/** The context of a run, from its options and environment. */
+export function contextOf(
+  options: GlobalOptions,
+  signal: AbortSignal,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): CliContext {
+  const terminal = process.stderr.isTTY && environment['CI'] === undefined
+  return {
+    lake: options.lake ?? environment['MARKETLAKE_DIR'] ?? 'data',
+    json: options.json ?? false,
+    quiet: options.quiet ?? false,
+    progress: options.progress ?? (options.quiet ? 'none' : terminal ? 'tty' : 'lines'),
+    interactive: process.stdin.isTTY === true && options.yes !== true,
+    signal,
+  }
+}
+
+/** Writes data; waits while a slow reader catches up, and ends quietly when it went away. */
+export async function writeData(text: string): Promise<void> {
+  if (text === '') return
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (error && (error as NodeJS.ErrnoException).code !== 'EPIPE') reject(error)
+      else resolve()
+    })
+  })
+}
+
+/** Writes a JSON document. */
+export function writeDocument(document: unknown): Promise<void> {
+  return writeData(`${JSON.stringify(document, plainNumbers)}\n`)
+}
+
+/** Large integers are text in JSON. */
+function plainNumbers(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value
+}
+
+/** Says something to people; not under `--quiet` and not in the way of JSON. */
+export function say(context: CliContext, text: string): void {
+  if (!context.quiet && !context.json) process.stderr.write(`${text}\n`)
+}
+
+/** Warns people, also under `--json`, because stderr is never data. */
+export function warn(context: CliContext, text: string): void {
+  if (!context.quiet) process.stderr.write(`warning: ${text}\n`)
+}
+
+/** Reports an error and returns its exit code. */
+export async function reportError(error: unknown, json: boolean): Promise<number> {
+  const known = error instanceof LakeError
+  if (json) {
+    const { code, details, next } = known
+      ? error
+      : { code: 'INTERNAL', details: {}, next: 'Please report this.' }
+    await writeDocument({ error: { code, message: messageOf(error), details, next: next ?? null } })
+  } else {
+    process.stderr.write(`error: ${messageOf(error)}\n`)
+    if (known && error.next !== undefined) process.stderr.write(`  next: ${error.next}\n`)
+    if (!known && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`)
+  }
+  return exitCodeOf(error)
+}
+
+/** The exit code of a write that ended without an error. */
+export function exitCodeOfOutcome(kind: 'committed' | 'conflict' | 'unknown'): number {
+  switch (kind) {
+    case 'committed':
+      return EXIT.ok
+    case 'conflict':
+      return EXIT.conflict
+    case 'unknown':
+      return EXIT.unknown
+  }
+}

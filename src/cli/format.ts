@@ -1,0 +1,88 @@
+/** Rows as text: an aligned table, CSV, Markdown, JSON and JSON lines. */
+import type { Value } from '../storage/parquet/values.ts'
+import { jsonOf } from '../storage/parquet/values.ts'
+import { clipped, padded, textWidth } from './width.ts'
+
+/** Columns and rows, as a query gives them. */
+export interface Grid {
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  readonly rows: readonly (readonly Value[])[]
+}
+
+const CELL_WIDTH_MAX = 60
+const NUMERIC = /^(U?TINYINT|U?SMALLINT|U?INTEGER|U?BIGINT|U?HUGEINT|FLOAT|DOUBLE|DECIMAL.*)$/
+
+/** The text of a cell for people; NULL is empty. */
+export function cellText(value: Value): string {
+  if (value === null) return ''
+  if (typeof value === 'string') return value
+  if (typeof value === 'object') return JSON.stringify(jsonOf(value))
+  return String(value)
+}
+
+/** A table with aligned columns; line breaks inside cells are shown as symbols. */
+export function tableText(grid: Grid): string {
+  const cells = grid.rows.map((row) =>
+    row.map((value) => clipped(cellText(value).replaceAll(/[\n\r\t]/g, '␤'), CELL_WIDTH_MAX)),
+  )
+  const widths = grid.columns.map((column, i) =>
+    Math.max(textWidth(column.name), ...cells.map((row) => textWidth(row[i]!))),
+  )
+  const right = grid.columns.map((column) => NUMERIC.test(column.type))
+  const line = (texts: readonly string[]): string =>
+    texts
+      .map((text, i) => padded(text, widths[i]!, right[i]))
+      .join('  ')
+      .trimEnd()
+  const rule = widths.map((width) => '─'.repeat(width)).join('  ')
+  return [line(grid.columns.map((c) => c.name)), rule, ...cells.map(line)]
+    .map((l) => `${l}\n`)
+    .join('')
+}
+
+/** CSV with a header, quoted where needed (RFC 4180). */
+export function csvText(grid: Grid, header = true): string {
+  const quoted = (text: string): string =>
+    /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  const lines = grid.rows.map((row) => row.map((value) => quoted(cellText(value))).join(','))
+  const head = grid.columns.map((c) => quoted(c.name)).join(',')
+  return [...(header ? [head] : []), ...lines].map((line) => `${line}\n`).join('')
+}
+
+/** A Markdown table. */
+export function markdownText(grid: Grid): string {
+  const escaped = (text: string): string =>
+    text.replaceAll('|', '\\|').replaceAll(/\s*[\n\r]+\s*/g, ' ')
+  const line = (texts: readonly string[]): string => `| ${texts.map(escaped).join(' | ')} |`
+  const rule = grid.columns.map((c) => (NUMERIC.test(c.type) ? '---:' : '---'))
+  const rows = grid.rows.map((row) => line(row.map(cellText)))
+  return [line(grid.columns.map((c) => c.name)), line(rule), ...rows].map((l) => `${l}\n`).join('')
+}
+
+/** Rows as JSON objects, one a line. */
+export function jsonLines(grid: Grid): string {
+  return grid.rows.map((row) => `${JSON.stringify(rowObject(grid, row))}\n`).join('')
+}
+
+/** Rows as one JSON array of objects. */
+export function jsonText(grid: Grid): string {
+  const rows = grid.rows.map((row) => `  ${JSON.stringify(rowObject(grid, row))}`)
+  return rows.length === 0 ? '[]\n' : `[\n${rows.join(',\n')}\n]\n`
+}
+
+function rowObject(grid: Grid, row: readonly Value[]): Record<string, unknown> {
+  return Object.fromEntries(grid.columns.map((column, i) => [column.name, jsonOf(row[i]!)]))
+}
+
+/** Bytes for people: `12.3 MB`. */
+export function bytesText(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3))
+  const scaled = bytes / 1000 ** power
+  return `${power === 0 ? scaled : scaled.toFixed(scaled < 10 ? 1 : 0)} ${units[power]}`
+}
+
+/** A count with thin separators: `1,375,849`. */
+export function countText(count: number | bigint): string {
+  return count.toLocaleString('en-US')
+}

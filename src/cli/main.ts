@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+/** The command `marketlake`: parses its arguments, runs one command, and ends with an exit code that scripts can trust. */
+import { CommanderError } from 'commander'
+import { contextOf, reportError } from './context.ts'
+import type { CliContext, GlobalOptions } from './context.ts'
+import { EXIT } from './exit-code.ts'
+import { buildProgram } from './program.ts'
+
+// DuckDB's calls occupy Node's thread pool; with its four threads a few queries would stop all file work.
+process.env['UV_THREADPOOL_SIZE'] ??= '16'
+
+const interruption = new AbortController()
+let signals = 0
+
+function onSignal(name: 'SIGINT' | 'SIGTERM'): void {
+  const code = name === 'SIGINT' ? EXIT.interrupted : EXIT.terminated
+  process.exitCode = code
+  if (++signals > 1) process.kill(process.pid, 'SIGKILL')
+  interruption.abort(code)
+  process.stderr.write('\nfinishing what is begun; once more to abort\n')
+}
+
+process.on('SIGINT', () => onSignal('SIGINT'))
+process.on('SIGTERM', () => onSignal('SIGTERM'))
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok)
+})
+
+async function main(): Promise<number> {
+  let code: number = EXIT.ok
+  const program = buildProgram(async (options: GlobalOptions, run) => {
+    const context: CliContext = contextOf(options, interruption.signal)
+    code = await run(context)
+  })
+  try {
+    await program.parseAsync(process.argv)
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    return reportError(error, process.argv.includes('--json'))
+  }
+}
+
+const code = await main()
+process.exitCode = signals > 0 ? (process.exitCode ?? code) : code

@@ -1,0 +1,24 @@
+/** The public interface of marketlake, grouped by noun. */
+
+// The lake.
+export { Lake, createLake, openLake } from './lake/lake.ts'
+export type { OpenOptions } from './lake/lake.ts'
+export { loadFiles } from './lake/load.ts'
+export type { LoadOptions, LoadResult } from './lake/load.ts'
+export { ParquetStore } from './lake/parquet-store.ts'
+export type { WriteAtomicOptions } from './lake/parquet-store.ts'
+
+// Writing.
+export type { Transaction, WriteOptions } from './storage/lake/transaction.ts'
+export type { Committed, Conflict, LakeOutcome, Unknown } from './storage/lake/outcome.ts'
+
+// Tables.
+export { field, schemaOf } from './model/schema.ts'
+export type { DataType, Field, Schema } from './model/schema.ts'
+export type { Layout, PeriodColumn, TableDefinition } from './model/table.ts'
+export { STANDARD_TABLES } from './model/standard-tables.ts'
+export { normalizeSymbol, parseSymbol } from './model/symbol.ts'
+
+// Errors.
+export { LakeError } from './model/errors.ts'
+export type { ErrorCode } from './model/errors.ts'

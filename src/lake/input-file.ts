@@ -1,0 +1,195 @@
+/** Files that users load: Parquet, CSV and JSON lines as one SELECT, with types nobody had to guess. */
+import { LakeError } from '../model/errors.ts'
+import type { Field } from '../model/schema.ts'
+import type { Files } from '../storage/files/files.ts'
+import type { Session } from '../storage/parquet/database.ts'
+import { identifier, identifiers, literal, pathLiteral } from '../storage/parquet/sql.ts'
+import { duckdbType } from '../storage/parquet/types.ts'
+import type { Row } from '../storage/parquet/values.ts'
+
+/** What a file holds, by its name. */
+export type FileFormat = 'parquet' | 'csv' | 'json'
+
+const FORMATS: readonly (readonly [RegExp, FileFormat])[] = [
+  [/\.(parquet|parq|pq)$/i, 'parquet'],
+  [/\.(csv|tsv|txt)(\.gz|\.zst)?$/i, 'csv'],
+  [/\.(jsonl|ndjson|json)(\.gz|\.zst)?$/i, 'json'],
+]
+
+/** The format of a file by its name; an error if the name does not tell. */
+export function formatOf(path: string): FileFormat {
+  const found = FORMATS.find(([pattern]) => pattern.test(path))
+  if (found) return found[1]
+  throw new LakeError('INVALID_ARGUMENT', `cannot tell the format of ${path}`, {
+    details: { path },
+    next: 'Name the file .parquet, .csv, .tsv, .jsonl or .ndjson.',
+  })
+}
+
+/** Checks that a file is there, is a file and is not empty. */
+export async function checkInputFile(files: Files, path: string): Promise<void> {
+  const stat = await files.stat(path)
+  if (!stat) {
+    throw new LakeError('IO_ERROR', `no such file: ${path}`, { details: { path, errno: 'ENOENT' } })
+  }
+  if (stat.kind !== 'file') {
+    throw new LakeError('IO_ERROR', `not a regular file: ${path}`, { details: { path } })
+  }
+  if (stat.sizeBytes > 0) return
+  throw new LakeError('CORRUPT_FILE', `the file is empty: ${path}`, {
+    details: { path },
+    next: 'Fetch or export it again.',
+  })
+}
+
+/** Files as one relation, with the types of its columns where the format has types. */
+export interface InputRelation {
+  readonly sql: string
+  /** True if every column is still text. */
+  readonly untyped: boolean
+}
+
+/** A SELECT over files of one format. */
+export function inputRelation(paths: readonly string[], format: FileFormat): InputRelation {
+  const parts = paths.map((path) => `SELECT * FROM ${reader(path, format)}`)
+  return { sql: parts.join(' UNION ALL BY NAME '), untyped: format === 'csv' }
+}
+
+function reader(path: string, format: FileFormat): string {
+  switch (format) {
+    case 'parquet':
+      return `read_parquet(${pathLiteral(path)}, hive_partitioning=false)`
+    case 'csv':
+      // Every cell stays text: `000001` must not become 1, and a ragged row is an error.
+      return `read_csv(${pathLiteral(path)}, header=true, all_varchar=true, hive_partitioning=false, strict_mode=true)`
+    case 'json':
+      return `read_json(${pathLiteral(path)}, format='auto', sample_size=-1, hive_partitioning=false, maximum_object_size=33554432)`
+  }
+}
+
+/** Columns that identify stocks are texts, whatever their digits look like. */
+const CODE_NAME = /^(symbol|code|ts_code|secucode|security_code|stock_code|isin)$/i
+
+/** Types of text columns as their values show: integers without leading zeros, numbers, ISO dates, else text. */
+export async function inferTypes(
+  session: Session,
+  table: string,
+  names: readonly string[],
+): Promise<Map<string, Field['type']>> {
+  const tests = names.map((name, i) => {
+    const value = identifier(name)
+    const present = `${value} IS NOT NULL AND ${value} <> ''`
+    return [
+      `count(*) FILTER (${present}) AS n${i}`,
+      `count(*) FILTER (regexp_full_match(${value}, '-?(0|[1-9][0-9]{0,17})')) AS i${i}`,
+      `count(*) FILTER (regexp_full_match(${value}, '-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?')) AS d${i}`,
+      `count(*) FILTER (regexp_full_match(${value}, '[0-9]{4}-[0-9]{2}-[0-9]{2}') AND TRY_CAST(${value} AS DATE) IS NOT NULL) AS t${i}`,
+    ].join(', ')
+  })
+  const row = await session.row<Row>(`SELECT ${tests.join(', ')} FROM ${identifier(table)}`)
+  return new Map(names.map((name, i) => [name, typeByCounts(row, i, name)]))
+}
+
+function typeByCounts(row: Row, i: number, name: string): Field['type'] {
+  const [all, integers, numbers, dates] = ['n', 'i', 'd', 't'].map((key) => row[`${key}${i}`])
+  if (all === 0n || CODE_NAME.test(name)) return 'string'
+  if (integers === all) return 'long'
+  if (numbers === all) return 'double'
+  return dates === all ? 'date' : 'string'
+}
+
+/** The text of a cell as a value of a type; empty text is NULL, except in text columns. */
+export function parseCell(column: Field, expression: string): string {
+  if (column.type === 'string') return expression
+  const present = `nullif(trim(${expression}), '')`
+  // 20240229 is how most sources write dates.
+  const dashed = `regexp_replace(${present}, '^([0-9]{4})([0-9]{2})([0-9]{2})$', '\\1-\\2-\\3')`
+  return `TRY_CAST(${column.type === 'date' ? dashed : present} AS ${duckdbType(column.type)})`
+}
+
+/** Refuses text that does not fit the type of its column, naming the column, the row and the text. */
+export async function checkCells(
+  session: Session,
+  source: string,
+  columns: readonly Field[],
+  table: string,
+): Promise<void> {
+  const typed = columns.filter((f) => f.type !== 'string')
+  if (typed.length === 0) return
+  const bad = typed.map((f) => {
+    const value = identifier(f.name)
+    return `min(rowid) FILTER (nullif(trim(${value}), '') IS NOT NULL AND ${parseCell(f, value)} IS NULL)`
+  })
+  const row = await session.row<Row>(
+    `SELECT ${bad.map((sql, i) => `${sql} AS c${i}`).join(', ')} FROM ${identifier(source)}`,
+  )
+  for (const [i, column] of typed.entries()) {
+    const rowid = row[`c${i}`]
+    if (typeof rowid !== 'bigint') continue
+    const { text } = await session.row<{ text: string }>(
+      `SELECT ${identifier(column.name)} AS text FROM ${identifier(source)} WHERE rowid = ${rowid}`,
+    )
+    throw badCell(table, column, Number(rowid) + 1, text)
+  }
+}
+
+function badCell(table: string, column: Field, row: number, text: string): LakeError {
+  const shown = JSON.stringify(text.slice(0, 80))
+  return new LakeError(
+    'TYPE_MISMATCH',
+    `${table}.${column.name}, row ${row}: ${shown} is no ${duckdbType(column.type)}`,
+    {
+      details: { table, column: column.name, row, text: text.slice(0, 200) },
+      next: 'Correct the cell; a column keeps its type for the life of a table.',
+    },
+  )
+}
+
+/** Columns of timestamps without a zone get one, or stay without by `ntz`; without the option they are refused. */
+export function withTimezone(
+  sql: string,
+  columns: readonly { readonly name: string; readonly duckdbType: string }[],
+  timezone: string | undefined,
+): string {
+  const local = columns.filter((c) => /^TIMESTAMP(_S|_MS|_NS)?$/.test(c.duckdbType))
+  if (local.length === 0 || timezone === 'ntz') return sql
+  if (timezone === undefined) {
+    throw new LakeError(
+      'TYPE_MISMATCH',
+      `column ${local[0]!.name} is a timestamp without a time zone`,
+      {
+        details: { column: local[0]!.name },
+        next: 'Say which zone its values are in (--timezone Asia/Shanghai), or keep it as it is (--timezone ntz).',
+      },
+    )
+  }
+  const zoned = local.map(
+    (c) =>
+      `timezone(${literal(timezone)}, CAST(${identifier(c.name)} AS TIMESTAMP)) AS ${identifier(c.name)}`,
+  )
+  return `SELECT * REPLACE (${zoned.join(', ')}) FROM (${sql})`
+}
+
+/** Types that no table holds get the nearest that loses nothing; values that do not fit are an error. */
+export function storableTypes(
+  sql: string,
+  columns: readonly { readonly name: string; readonly duckdbType: string }[],
+): string {
+  const target = (type: string): string | undefined => {
+    if (type === 'UBIGINT') return 'DECIMAL(20,0)'
+    if (type === 'HUGEINT' || type === 'UHUGEINT') return 'DECIMAL(38,0)'
+    return type === 'UUID' || type === 'JSON' || type.startsWith('ENUM') ? 'VARCHAR' : undefined
+  }
+  const casts = columns.flatMap((c) => {
+    const type = target(c.duckdbType)
+    return type === undefined
+      ? []
+      : [`CAST(${identifier(c.name)} AS ${type}) AS ${identifier(c.name)}`]
+  })
+  return casts.length === 0 ? sql : `SELECT * REPLACE (${casts.join(', ')}) FROM (${sql})`
+}
+
+/** A SELECT of columns by name. */
+export function selectColumns(table: string, columns: readonly Field[]): string {
+  return `SELECT ${identifiers(columns.map((f) => f.name))} FROM ${identifier(table)}`
+}

@@ -1,0 +1,301 @@
+/** Loads files of users into a table: created from the file when absent, checked against the table when not. */
+import { LakeError } from '../model/errors.ts'
+import { checkTableName } from '../model/name.ts'
+import type { Field, Schema } from '../model/schema.ts'
+import { field, fieldOf, findField, schemaOf } from '../model/schema.ts'
+import { VINTAGE_COLUMNS, standardTable } from '../model/standard-tables.ts'
+import { parseSymbol } from '../model/symbol.ts'
+import type { TableDefinition } from '../model/table.ts'
+import { defaultShape } from '../model/table.ts'
+import type { OnDuplicate } from '../storage/delta/incoming.ts'
+import { temporaryName } from '../storage/delta/stage.ts'
+import type { LakeOutcome } from '../storage/lake/outcome.ts'
+import type { Transaction } from '../storage/lake/transaction.ts'
+import type { Session } from '../storage/parquet/database.ts'
+import { relationSchema } from '../storage/parquet/inspect.ts'
+import { identifier, literal } from '../storage/parquet/sql.ts'
+import {
+  checkCells,
+  checkInputFile,
+  formatOf,
+  inferTypes,
+  inputRelation,
+  parseCell,
+  storableTypes,
+  withTimezone,
+} from './input-file.ts'
+import type { Lake } from './lake.ts'
+
+/** How files are loaded. */
+export interface LoadOptions {
+  readonly mode?: 'upsert' | 'append' | 'replace'
+  /** Columns that identify a row; needed for a new table unless it is append-only. */
+  readonly key?: readonly string[]
+  readonly onDuplicate?: OnDuplicate
+  /** Zone of timestamps that have none, or `ntz` to keep them without. */
+  readonly timezone?: string
+  readonly timeoutMs?: number
+}
+
+/** What a load did. */
+export interface LoadResult {
+  readonly outcome: LakeOutcome
+  /** Columns that the table did not have before. */
+  readonly addedColumns: readonly string[]
+  readonly created: boolean
+}
+
+/** Loads files of one format into a table, all in one commit. */
+export async function loadFiles(
+  lake: Lake,
+  table: string,
+  paths: readonly string[],
+  options: LoadOptions = {},
+): Promise<LoadResult> {
+  checkTableName(table)
+  if (paths.length === 0) throw new LakeError('INVALID_ARGUMENT', 'name at least one file to load')
+  for (const path of paths) await checkInputFile(lake.store.files, path)
+  const result = { addedColumns: [] as string[], created: false }
+  const outcome = await lake.write(
+    `${table} from ${paths.length === 1 ? paths[0]!.split('/').at(-1) : `${paths.length} files`}`,
+    async (tx) => {
+      Object.assign(result, await loadInto(tx, table, paths, options))
+    },
+    { operation: 'LOAD', timeoutMs: options.timeoutMs ?? 600_000 },
+  )
+  return { outcome, ...result }
+}
+
+async function loadInto(
+  tx: Transaction,
+  table: string,
+  paths: readonly string[],
+  options: LoadOptions,
+): Promise<{ addedColumns: string[]; created: boolean }> {
+  const { session } = tx
+  const sql = await readFiles(session, paths, options)
+  const target = await targetSchema(tx, table)
+  const source = await typedSource(session, sql, target, table)
+  const created = await ensureTable(tx, table, source.schema, options)
+  checkKeyOption(await shapeKey(tx, table), options, table)
+  const added = created ? [] : await widen(tx, table, source.schema)
+  const ready = await forStandardTable(session, table, source)
+  await write(tx, table, ready, options)
+  return { addedColumns: added, created }
+}
+
+/** The files as a temporary table in the order of their rows, so that errors can name rows. */
+async function readFiles(
+  session: Session,
+  paths: readonly string[],
+  options: LoadOptions,
+): Promise<{ name: string; untyped: boolean }> {
+  const formats = new Set(paths.map(formatOf))
+  if (formats.size > 1) {
+    throw new LakeError(
+      'INVALID_ARGUMENT',
+      `files of several formats: ${[...formats].join(', ')}`,
+      {
+        next: 'Load each format apart.',
+      },
+    )
+  }
+  const relation = inputRelation(paths, formatOf(paths[0]!))
+  const name = temporaryName('file')
+  await session.run(`CREATE OR REPLACE TEMP VIEW ${identifier(`${name}_raw`)} AS ${relation.sql}`)
+  const raw = `SELECT * FROM ${identifier(`${name}_raw`)}`
+  const described = await session.materialize(`${raw} LIMIT 0`)
+  const columns = described
+    .columnNames()
+    .map((column, i) => ({ name: column, duckdbType: described.columnType(i).toString() }))
+  const storable = storableTypes(withTimezone(raw, columns, options.timezone), columns)
+  await session.run(`CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS ${storable}`)
+  return { name, untyped: relation.untyped }
+}
+
+async function targetSchema(tx: Transaction, table: string): Promise<Schema | undefined> {
+  if (tx.has(table)) return (await tx.work(table)).current.schema
+  return standardTable(table)?.schema
+}
+
+interface Source {
+  readonly name: string
+  readonly schema: Schema
+}
+
+/** Text columns get the type of the table, or the type their values show. */
+async function typedSource(
+  session: Session,
+  file: { readonly name: string; readonly untyped: boolean },
+  target: Schema | undefined,
+  table: string,
+): Promise<Source> {
+  const { schema } = await relationSchema(session, `SELECT * FROM ${identifier(file.name)}`)
+  if (!file.untyped) return datesFromText(session, { name: file.name, schema }, target, table)
+  const names = schema.fields.map((f) => f.name)
+  const inferred = await inferTypes(session, file.name, names)
+  const columns = names.map((name) => {
+    const known = target && findField(target, name)
+    return field(name, known?.type ?? inferred.get(name)!)
+  })
+  return parseColumns(session, file.name, columns, table)
+}
+
+async function parseColumns(
+  session: Session,
+  name: string,
+  columns: readonly Field[],
+  table: string,
+): Promise<Source> {
+  await checkCells(session, name, columns, table)
+  const typed = temporaryName('typed')
+  const select = columns.map((f) => `${parseCell(f, identifier(f.name))} AS ${identifier(f.name)}`)
+  await session.run(
+    `CREATE OR REPLACE TEMP TABLE ${identifier(typed)} AS SELECT ${select.join(', ')} FROM ${identifier(name)}`,
+  )
+  return { name: typed, schema: schemaOf(columns) }
+}
+
+/** JSON and some Parquet files write dates as text; where the table wants a date, the text is read as one. */
+async function datesFromText(
+  session: Session,
+  source: Source,
+  target: Schema | undefined,
+  table: string,
+): Promise<Source> {
+  const columns = source.schema.fields.map((f) => {
+    const wanted = target && findField(target, f.name)?.type
+    return f.type === 'string' && (wanted === 'date' || wanted === 'timestamp')
+      ? { ...f, type: wanted }
+      : f
+  })
+  const parsed = columns.filter((f, i) => f !== source.schema.fields[i])
+  if (parsed.length === 0) return source
+  await checkCells(session, source.name, parsed, table)
+  const replace = parsed.map((f) => `${parseCell(f, identifier(f.name))} AS ${identifier(f.name)}`)
+  const typed = temporaryName('typed')
+  await session.run(
+    `CREATE OR REPLACE TEMP TABLE ${identifier(typed)} AS
+     SELECT * REPLACE (${replace.join(', ')}) FROM ${identifier(source.name)}`,
+  )
+  return { name: typed, schema: schemaOf(columns) }
+}
+
+async function ensureTable(
+  tx: Transaction,
+  table: string,
+  schema: Schema,
+  options: LoadOptions,
+): Promise<boolean> {
+  if (tx.has(table)) return false
+  const standard = standardTable(table)
+  if (standard) return (await tx.ensure(standard)) === 'created'
+  const key = options.key ?? []
+  if (key.length === 0 && options.mode !== 'append') {
+    throw new LakeError(
+      'INVALID_ARGUMENT',
+      `table ${table} is new, and nothing says what identifies a row`,
+      {
+        details: { table, columns: schema.fields.map((f) => f.name) },
+        next: 'Name the key (--key symbol,end_date), or append without one (--mode append).',
+      },
+    )
+  }
+  const named = key.map((name) => fieldOf(schema, name, table).name)
+  const definition: TableDefinition = {
+    ...defaultShape(schema, named),
+    name: table,
+    path: `warehouse/${table}`,
+    schema: withoutNullability(schema),
+  }
+  return (await tx.ensure(definition)) === 'created'
+}
+
+function withoutNullability(schema: Schema): Schema {
+  return schemaOf(schema.fields.map((f) => ({ ...f, nullable: true })))
+}
+
+async function shapeKey(tx: Transaction, table: string): Promise<readonly string[]> {
+  return (await tx.work(table)).shape.key
+}
+
+function checkKeyOption(key: readonly string[], options: LoadOptions, table: string): void {
+  const asked = options.key
+  if (asked === undefined) return
+  const same = asked.map((k) => k.toLowerCase()).join() === key.map((k) => k.toLowerCase()).join()
+  if (same) return
+  throw new LakeError(
+    'INVALID_ARGUMENT',
+    `the key of table ${table} is (${key.join(', ')}), not (${asked.join(', ')})`,
+    {
+      details: { table, key, asked },
+      next: 'Leave --key out, or load into another table.',
+    },
+  )
+}
+
+async function widen(tx: Transaction, table: string, schema: Schema): Promise<string[]> {
+  const { current, shape } = await tx.work(table)
+  const added = schema.fields.filter((f) => !findField(current.schema, f.name))
+  const assigned = added.filter((f) => shape.vintage && VINTAGE_COLUMNS.includes(f.name))
+  if (added.length > assigned.length) await tx.widen(table, added)
+  return added.map((f) => f.name)
+}
+
+/** Standard tables store symbols in one form; reports from files say so. */
+async function forStandardTable(session: Session, table: string, source: Source): Promise<string> {
+  const standard = standardTable(table)
+  const select = `SELECT * FROM ${identifier(source.name)}`
+  if (!standard || !findField(source.schema, 'symbol')) return select
+  const map = await symbolMap(session, source.name, table)
+  const columns = source.schema.fields.map((f) =>
+    f.name.toLowerCase() === 'symbol' ? 'm.normal AS symbol' : `s.${identifier(f.name)}`,
+  )
+  const extra =
+    standard.vintage && !findField(source.schema, 'origin') ? `, 'backfill' AS origin` : ''
+  return `SELECT ${columns.join(', ')}${extra} FROM ${identifier(source.name)} s
+          LEFT JOIN ${identifier(map)} m ON s.symbol = m.given`
+}
+
+async function symbolMap(session: Session, source: string, table: string): Promise<string> {
+  const given = await session.rows<{ symbol: string }>(
+    `SELECT DISTINCT symbol FROM ${identifier(source)} WHERE symbol IS NOT NULL`,
+  )
+  const pairs = given.map(({ symbol }) => {
+    const normal = parseSymbol(symbol)
+    if (normal !== undefined) return `(${literal(symbol)}, ${literal(normal)})`
+    throw new LakeError(
+      'TYPE_MISMATCH',
+      `${table}.symbol: ${JSON.stringify(symbol)} is no stock symbol`,
+      {
+        details: { table, column: 'symbol', value: symbol },
+        next: 'Write 600519, 600519.SH or sh600519; other instruments go into a table of their own.',
+      },
+    )
+  })
+  const name = temporaryName('symbols')
+  const values = pairs.length > 0 ? `VALUES ${pairs.join(', ')}` : 'SELECT NULL, NULL WHERE false'
+  await session.run(
+    `CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS SELECT * FROM (${values}) t(given, normal)`,
+  )
+  return name
+}
+
+async function write(
+  tx: Transaction,
+  table: string,
+  sql: string,
+  options: LoadOptions,
+): Promise<void> {
+  const how = { onDuplicate: options.onDuplicate ?? ('error' as const) }
+  switch (options.mode ?? 'upsert') {
+    case 'upsert':
+      await tx.upsert(table, { sql }, how)
+      return
+    case 'append':
+      await tx.append(table, { sql }, how)
+      return
+    case 'replace':
+      await tx.replace(table, { sql }, how)
+  }
+}
