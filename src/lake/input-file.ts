@@ -86,7 +86,7 @@ export async function inferTypes(
       `count(*) FILTER (regexp_full_match(${value}, '[0-9]{4}-[0-9]{2}-[0-9]{2}') AND TRY_CAST(${value} AS DATE) IS NOT NULL) AS t${i}`,
     ].join(', ')
   })
-  const row = await session.row<Row>(`SELECT ${tests.join(', ')} FROM ${identifier(table)}`)
+  const row = await session.row(`SELECT ${tests.join(', ')} FROM ${identifier(table)}`)
   return new Map(names.map((name, i) => [name, typeByCounts(row, i, name)]))
 }
 
@@ -120,7 +120,7 @@ export async function checkCells(
     const value = identifier(f.name)
     return `min(rowid) FILTER (nullif(trim(${value}), '') IS NOT NULL AND ${parseCell(f, value)} IS NULL)`
   })
-  const row = await session.row<Row>(
+  const row = await session.row(
     `SELECT ${bad.map((sql, i) => `${sql} AS c${i}`).join(', ')} FROM ${identifier(source)}`,
   )
   for (const [i, column] of typed.entries()) {

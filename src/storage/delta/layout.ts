@@ -34,7 +34,7 @@ export async function planFiles(context: StageContext, rows: Rows): Promise<stri
   const rowBytes = rowBytesOf(context)
   const { period } = context.shape
   if (rows.rows * rowBytes < SMALL_BYTES) return ['true']
-  if (!period) return splitByCluster(context, rows, 'true', rows.rows, COLD_BYTES / rowBytes)
+  if (!period) return splitRows(context, rows, 'true', rows.rows, COLD_BYTES / rowBytes)
   return planPeriods(context, rows, period, rowBytes)
 }
 
@@ -73,9 +73,7 @@ async function planPeriods(
   const conditions: string[] = []
   for (const one of large) {
     const where = periodIs(period, one.period)
-    conditions.push(
-      ...(await splitByCluster(context, rows, where, one.rows, HOT_BYTES_MAX / rowBytes)),
-    )
+    conditions.push(...(await splitRows(context, rows, where, one.rows, HOT_BYTES_MAX / rowBytes)))
   }
   const restRows = rest.reduce((sum, c) => sum + c.rows, 0)
   if (restRows > 0) {
@@ -86,9 +84,7 @@ async function planPeriods(
             period,
             large.map((c) => c.period!),
           )
-    conditions.push(
-      ...(await splitByCluster(context, rows, where, restRows, COLD_BYTES / rowBytes)),
-    )
+    conditions.push(...(await splitRows(context, rows, where, restRows, COLD_BYTES / rowBytes)))
   }
   return conditions
 }
@@ -169,7 +165,7 @@ export function isHotFile(file: AddFile, context: StageContext, since: string): 
 }
 
 /** Splits rows into ranges of the first clustering column, so that no value of it stands in two files. */
-async function splitByCluster(
+export async function splitRows(
   context: StageContext,
   rows: Rows,
   where: string,

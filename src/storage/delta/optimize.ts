@@ -1,0 +1,165 @@
+/** Compaction: folds small files, and hot files that have grown old, without changing a row. */
+import { LakeError } from '../../model/errors.ts'
+import { groupBy } from '../../model/group.ts'
+import { fieldOf } from '../../model/schema.ts'
+import { identifier } from '../parquet/sql.ts'
+import type { AddFile, RemoveFile } from './actions.ts'
+import type { Incoming } from './incoming.ts'
+import { completeSql, forget } from './incoming.ts'
+import { writeSymbol } from './insert.ts'
+import { COLD_BYTES, HOT_BYTES_MAX, SMALL_BYTES, hotSince, isHotFile, splitRows } from './layout.ts'
+import { relationSql } from './relation.ts'
+import type { StageContext, Staged } from './stage.ts'
+import { noRows, removeOf, temporaryName, writeFile } from './stage.ts'
+import { boundsOf, rowsOf } from './stats.ts'
+
+/** How eager a compaction is. */
+export interface OptimizeOptions {
+  /** False: only what is due, as maintenance does it. True: everything that would read faster. */
+  readonly all?: boolean
+  /** Stop before the next group of files once this returns true. */
+  readonly stop?: () => boolean
+}
+
+/** Small files of one period that are tolerated before they are folded. */
+const SMALL_FILES_MAX = 8
+/** Old files outside the cold ones are folded into these once they are a quarter of them. */
+const STALE_SHARE_MAX = 0.25
+/** A file below this is folded together with others of its age. */
+const COLD_BYTES_MIN = 4 << 20
+
+/** Files that become fewer, and how large the new ones may be. */
+interface Group {
+  readonly files: readonly AddFile[]
+  readonly bytesPerFile: number
+}
+
+/** Stages a compaction: adds and removes with `dataChange` false. Without a due group there are no actions. */
+export async function stageOptimize(
+  context: StageContext,
+  options: OptimizeOptions = {},
+): Promise<Staged> {
+  const adds: AddFile[] = []
+  const removes: RemoveFile[] = []
+  for (const group of planGroups(context, options.all ?? false)) {
+    if (options.stop?.()) break
+    adds.push(...(await rewriteGroup(context, group)))
+    removes.push(...group.files.map((file) => removeOf(file, context.effects.now(), false)))
+  }
+  return { adds, removes, counts: noRows }
+}
+
+/** True if a compaction has something to do. */
+export function optimizeIsDue(
+  context: Pick<StageContext, 'snapshot' | 'shape' | 'table'>,
+): boolean {
+  return planGroups(context as StageContext, false).length > 0
+}
+
+function planGroups(context: StageContext, all: boolean): Group[] {
+  const files = [...context.snapshot.files.values()]
+  if (context.shape.layout === 'per-symbol') return planSymbols(files)
+  const since = hotSince(context)
+  const hot = since === undefined ? [] : files.filter((file) => isHotFile(file, context, since))
+  const old = files.filter((file) => !hot.includes(file))
+  return [...planHot(context, hot, all), ...planOld(context, old, all)].filter(
+    (group) => group.files.length > 1,
+  )
+}
+
+/** In the per-symbol layout a symbol has one file. */
+function planSymbols(files: readonly AddFile[]): Group[] {
+  const groups = groupBy(files, (file) => file.partitionValues['symbol'] ?? null)
+  return [...groups.values()]
+    .filter((group) => group.length > 1)
+    .map((group) => ({ files: group, bytesPerFile: Number.POSITIVE_INFINITY }))
+}
+
+/** Hot files of one period are folded when there are too many small ones. */
+function planHot(context: StageContext, hot: readonly AddFile[], all: boolean): Group[] {
+  const groups = groupBy(hot, (file) => periodsOf(context, file))
+  return [...groups.values()].flatMap((files) => {
+    const small = files.filter((file) => file.size < SMALL_BYTES)
+    if (small.length <= (all ? 1 : SMALL_FILES_MAX)) return []
+    // A file that is nearly full gains nothing from being written again.
+    const others = files.filter((file) => file.size >= SMALL_BYTES && file.size < HOT_BYTES_MAX / 2)
+    return [{ files: [...small, ...others], bytesPerFile: HOT_BYTES_MAX }]
+  })
+}
+
+/** The periods that a file spans, as a key: files of one key are folded together. */
+function periodsOf(context: StageContext, file: AddFile): string {
+  const { period } = context.shape
+  if (!period) return ''
+  const { type } = fieldOf(context.snapshot.schema, period.column, context.table)
+  const bounds = boundsOf(file, period.column, type)
+  if (typeof bounds?.min !== 'string' || typeof bounds.max !== 'string') return '?'
+  const [first, last] = [periodName(bounds.min, period.unit), periodName(bounds.max, period.unit)]
+  return first === last ? first : 'several'
+}
+
+function periodName(date: string, unit: 'quarter' | 'month'): string {
+  const month = Number(date.slice(5, 7))
+  return unit === 'month' ? date.slice(0, 7) : `${date.slice(0, 4)}Q${Math.ceil(month / 3)}`
+}
+
+/** Old rows belong into cold files; what is not there yet is folded in when it is much, else among itself. */
+function planOld(context: StageContext, old: readonly AddFile[], all: boolean): Group[] {
+  const cold = old.filter((file) => file.size >= COLD_BYTES_MIN)
+  const stale = old.filter((file) => file.size < COLD_BYTES_MIN)
+  const bytes = (files: readonly AddFile[]): number => files.reduce((sum, f) => sum + f.size, 0)
+  const due = stale.length > (all ? 1 : SMALL_FILES_MAX)
+  if (!due && !(all && stale.length > 0 && cold.length > 0)) return []
+  const much = bytes(stale) > bytes(cold) * STALE_SHARE_MAX
+  if (cold.length > 0 && (much || all)) return [{ files: old, bytesPerFile: COLD_BYTES }]
+  return [{ files: stale, bytesPerFile: COLD_BYTES }]
+}
+
+async function rewriteGroup(context: StageContext, group: Group): Promise<AddFile[]> {
+  if (context.shape.layout === 'per-symbol') return rewriteSymbol(context, group)
+  const name = temporaryName('fold')
+  const stored = relationSql(context.directory, context.snapshot, group.files)
+  await context.session.run(`CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS ${stored}`)
+  const { n } = await context.session.row<{ n: bigint }>(
+    `SELECT count(*) AS n FROM ${identifier(name)}`,
+  )
+  const rows: Incoming = { name, schema: context.snapshot.schema, rows: Number(n) }
+  try {
+    checkCount(group.files, rows.rows)
+    const bytes = group.files.reduce((sum, file) => sum + file.size, 0)
+    const rowsPerFile = (rows.rows * group.bytesPerFile) / Math.max(bytes, 1)
+    const adds: AddFile[] = []
+    for (const where of await splitRows(context, rows, 'true', rows.rows, rowsPerFile)) {
+      const sql = completeSql(context.snapshot.schema, rows, where)
+      const add = await writeFile(context, { sql, dataChange: false })
+      if (add) adds.push(add)
+    }
+    return adds
+  } finally {
+    await forget(context.session, rows)
+  }
+}
+
+async function rewriteSymbol(context: StageContext, group: Group): Promise<AddFile[]> {
+  const symbol = group.files[0]!.partitionValues['symbol'] ?? null
+  const stored = relationSql(context.directory, context.snapshot, group.files)
+  const add = await writeSymbol(context, symbol, stored, false)
+  return add ? [add] : []
+}
+
+/** What was read must be what the log says: a compaction must never lose a row. */
+function checkCount(files: readonly AddFile[], rows: number): void {
+  const expected = files.reduce<number | undefined>((sum, file) => {
+    const count = rowsOf(file)
+    return sum === undefined || count === undefined ? undefined : sum + count
+  }, 0)
+  if (expected === undefined || expected === rows) return
+  throw new LakeError(
+    'CORRUPT_FILE',
+    `a compaction read ${rows} rows where the log has ${expected}`,
+    {
+      details: { rows, expected, files: files.map((file) => file.path) },
+      next: 'Run `marketlake verify --deep` to find the file.',
+    },
+  )
+}
