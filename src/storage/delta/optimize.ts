@@ -62,7 +62,7 @@ function planGroups(context: StageContext, all: boolean): Group[] {
   const since = hotSince(context)
   const hot = since === undefined ? [] : files.filter((file) => isHotFile(file, context, since))
   const old = files.filter((file) => !hot.includes(file))
-  return [...planHot(context, hot, all), ...planOld(context, old, all)].filter(
+  return [...planHot(context, hot, all), ...planOld(old, all)].filter(
     (group) => group.files.length > 1,
   )
 }
@@ -104,7 +104,7 @@ function periodName(date: string, unit: 'quarter' | 'month'): string {
 }
 
 /** Old rows belong into cold files; what is not there yet is folded in when it is much, else among itself. */
-function planOld(context: StageContext, old: readonly AddFile[], all: boolean): Group[] {
+function planOld(old: readonly AddFile[], all: boolean): Group[] {
   const cold = old.filter((file) => file.size >= COLD_BYTES_MIN)
   const stale = old.filter((file) => file.size < COLD_BYTES_MIN)
   const bytes = (files: readonly AddFile[]): number => files.reduce((sum, f) => sum + f.size, 0)

@@ -33,6 +33,8 @@ export interface Files {
   list(directory: string): Promise<string[]>
   /** The whole content, or undefined if there is no such file. */
   read(path: string): Promise<Uint8Array | undefined>
+  /** SHA-256 of a regular file, as 64 hex digits, without holding it in memory. */
+  hash(path: string): Promise<string>
   /** What stands at a path, or undefined. */
   stat(path: string): Promise<FileStat | undefined>
   /** Writes a new file and makes its content durable. It must not exist. Read-only afterwards. */

@@ -25,6 +25,7 @@ export const localFiles: Files = {
   list: (directory) =>
     orElse('list', directory, async () => (await readdir(directory)).toSorted(), []),
   read: (path) => orElse('read', path, async () => asBytes(await readFile(path)), undefined),
+  hash: (path) => attempt('hash', path, () => hashFile(path)),
   stat: (path) => orElse('stat', path, () => statOf(path), undefined),
   create: (path, content) => attempt('create', path, () => createFile(path, content)),
   link: (from, to) => attempt('link', to, () => linkFile(from, to)),
@@ -141,6 +142,17 @@ async function sealFile(path: string): Promise<SealedFile> {
     await handle.sync()
     await chmod(path, READ_ONLY)
     return sealed
+  } finally {
+    await handle.close()
+  }
+}
+
+async function hashFile(path: string): Promise<string> {
+  const stat = await lstat(path)
+  if (!stat.isFile()) throw new Error('not a regular file')
+  const handle = await open(path, 'r')
+  try {
+    return (await digest(handle)).sha256
   } finally {
     await handle.close()
   }

@@ -7,7 +7,7 @@ import { mergedMetadata } from '../delta/metadata.ts'
 import type { LakeRecord, TableCommit, TableEntry } from './record.ts'
 import { nextRecord } from './settle.ts'
 import type { Store } from './store.ts'
-import { appIdOf } from './store.ts'
+import { appIdOf, vacuumed } from './store.ts'
 import type { TableWork } from './table-work.ts'
 import { changeOf, hasActions } from './table-work.ts'
 import type { Transaction } from './transaction.ts'
@@ -31,6 +31,7 @@ export async function buildRecord(
     commits.push(commit)
     tables[work.name] = { path: work.path, version: commit.version }
   }
+  checkKept(tx, head)
   const { units, settings, tags } = tx.change
   return {
     ...next,
@@ -40,6 +41,15 @@ export async function buildRecord(
     settings: settings ? { ...head.settings, ...settings } : head.settings,
     units: units ?? [],
     commits,
+  }
+}
+
+/** A version that a tag or a restore names must still be there at the moment of the commit. */
+function checkKept(tx: Transaction, head: LakeRecord): void {
+  const named = Object.values(tx.change.tags ?? {}).flatMap((tag) => tag?.version ?? [])
+  const tagged = new Set(Object.values(head.tags).map((tag) => tag.version))
+  for (const version of [...named, ...(tx.change.keeps === undefined ? [] : [tx.change.keeps])]) {
+    if (version < head.horizon && !tagged.has(version)) throw vacuumed(version, head)
   }
 }
 
@@ -70,7 +80,8 @@ async function buildCommit(
   work: TableWork,
 ): Promise<TableCommit> {
   const change = changeOf(work)
-  const now = work.definition ? work.base : (await tableView(store, head, work.name)).snapshot
+  const isNew = work.definition !== undefined || work.revived === true
+  const now = isNew ? work.base : (await tableView(store, head, work.name)).snapshot
   checkAppendOnly(change, now, work.name)
   const version = now.version + 1
   const metadata = change.metadata && mergedMetadata(change.metadata, work.base, now)

@@ -44,6 +44,7 @@ async function writeClash(
   work: TableWork,
 ): Promise<string | undefined> {
   const entry = head.tables[work.name]
+  if (work.revived) return entry ? `table ${work.name} exists again` : undefined
   if (work.definition) return entry ? `table ${work.name} was created by another commit` : undefined
   if (!entry || entry.path !== work.path) return `table ${work.name} was dropped by another commit`
   if (!hasActions(work)) return undefined

@@ -31,6 +31,8 @@ export interface TableWork {
   readonly base: Snapshot
   /** Set for a table that this transaction creates. */
   readonly definition?: TableDefinition
+  /** Set for a table that was dropped and comes back. */
+  readonly revived?: boolean
   readonly operations: readonly TableOperation[]
   readonly mode: CommitMode | undefined
   readonly predicate: string | undefined

@@ -36,6 +36,8 @@ export interface LakeChange {
   readonly units?: readonly Unit[]
   readonly settings?: Partial<Settings>
   readonly tags?: Readonly<Record<string, Tag | undefined>>
+  /** A version that must not be vacuumed when the transaction is published. */
+  readonly keeps?: number
 }
 
 /** The signal that a table was touched whose foreign commits must be adopted first. */

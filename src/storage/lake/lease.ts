@@ -1,0 +1,147 @@
+/** Leases: small files by which running readers keep the version they read from being vacuumed. */
+import { join } from 'node:path'
+import { hostname } from 'node:os'
+import { hasCode } from '../../model/errors.ts'
+import { replace } from '../files/publish.ts'
+import { LEASES_DIRECTORY, logDirectory } from './lake-log.ts'
+import type { LakeRecord } from './record.ts'
+import type { Store } from './store.ts'
+import { refreshHead, vacuumed } from './store.ts'
+
+/** A lease is renewed this often; */
+export const HEARTBEAT_MS: number = 60_000
+/** and counts for so long after the last renewal. */
+export const LEASE_MS: number = 15 * 60_000
+
+/** What a lease says. */
+export interface LeaseContent {
+  readonly leaseId: string
+  readonly lakeVersion: number
+  readonly txnId: string
+  readonly pid: number
+  readonly host: string
+}
+
+/** A lease that this process holds. It must be closed. */
+export interface Lease {
+  readonly leaseId: string
+  /** The oldest version it protects. */
+  readonly lakeVersion: number
+  /** Protects another version from now on; the new one is protected before the old one is let go. */
+  move(record: LakeRecord): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Takes a lease on a version. Undefined where the medium cannot be written: then only age protects the reader.
+ * Throws `VERSION_VACUUMED` if the version was given up meanwhile.
+ */
+export async function takeLease(store: Store, record: LakeRecord): Promise<Lease | undefined> {
+  const leaseId = store.effects.uuid()
+  const directory = leaseDirectory(store)
+  let current = record
+  const write = (): Promise<void> =>
+    replace(store.files, directory, leaseName(leaseId), contentOf(leaseId, current), store.effects)
+  try {
+    await write()
+  } catch (error) {
+    if (hasCode(error, 'IO_ERROR')) return undefined
+    throw error
+  }
+  const close = async (): Promise<void> => {
+    clearInterval(timer)
+    await store.files.remove(join(directory, leaseName(leaseId))).catch(() => false)
+  }
+  // A heartbeat that fails leaves fifteen minutes to the next one.
+  const timer = setInterval(() => void write().catch(() => undefined), HEARTBEAT_MS)
+  timer.unref()
+  await checkStillOpen(store, record, close)
+  return {
+    leaseId,
+    get lakeVersion() {
+      return current.version
+    },
+    move: async (next) => {
+      current = next
+      await write()
+    },
+    close,
+  }
+}
+
+/** The horizon may have passed the version between choosing it and writing the lease. */
+async function checkStillOpen(
+  store: Store,
+  record: LakeRecord,
+  close: () => Promise<void>,
+): Promise<void> {
+  const head = await refreshHead(store)
+  const tagged = Object.values(head.tags).some((tag) => tag.version === record.version)
+  if (record.version >= head.horizon || tagged) return
+  await close()
+  throw vacuumed(record.version, head)
+}
+
+function leaseDirectory(store: Pick<Store, 'root'>): string {
+  return join(logDirectory(store.root), LEASES_DIRECTORY)
+}
+
+function leaseName(leaseId: string): string {
+  return `${leaseId}.json`
+}
+
+function contentOf(leaseId: string, record: LakeRecord): string {
+  const content: LeaseContent = {
+    leaseId,
+    lakeVersion: record.version,
+    txnId: record.txnId,
+    pid: process.pid,
+    host: hostname(),
+  }
+  return `${JSON.stringify(content)}\n`
+}
+
+/** Versions that living leases protect, and what is left of dead ones. */
+export interface LeaseList {
+  readonly versions: readonly number[]
+  readonly expired: readonly string[]
+}
+
+/** Lists leases. Their age is measured against a file made now in the same directory, never against our clock. */
+export async function listLeases(store: Store): Promise<LeaseList> {
+  const directory = leaseDirectory(store)
+  const nowMs = await fileSystemNow(store, directory)
+  const versions: number[] = []
+  const expired: string[] = []
+  for (const name of await store.files.list(directory)) {
+    const path = join(directory, name)
+    const stat = await store.files.stat(path)
+    if (!stat || !name.endsWith('.json')) continue
+    if (nowMs - stat.modifiedMs > LEASE_MS) expired.push(path)
+    else versions.push(await leasedVersion(store, path))
+  }
+  return { versions, expired }
+}
+
+/** A lease that cannot be read protects everything until it expires. */
+async function leasedVersion(store: Store, path: string): Promise<number> {
+  try {
+    const content = await store.files.read(path)
+    if (!content) return Number.POSITIVE_INFINITY
+    const lease = JSON.parse(new TextDecoder().decode(content)) as Partial<LeaseContent>
+    return Number.isSafeInteger(lease.lakeVersion) ? lease.lakeVersion! : 0
+  } catch {
+    return 0
+  }
+}
+
+/** The file system's own time, by a file made now. */
+export async function fileSystemNow(store: Store, directory: string): Promise<number> {
+  const path = join(directory, `.probe.${store.effects.uuid()}.tmp`)
+  await store.files.create(path, new Uint8Array([0]))
+  try {
+    return (await store.files.stat(path))!.modifiedMs
+  } finally {
+    await store.files.remove(path).catch(() => false)
+  }
+}

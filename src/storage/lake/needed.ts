@@ -1,0 +1,102 @@
+/** Which files of which tables the kept versions of a lake need. */
+import { hasCode } from '../../model/errors.ts'
+import type { Commit } from '../delta/actions.ts'
+import { commitAt } from '../delta/load.ts'
+import { fileKey } from '../delta/replay.ts'
+import type { Snapshot } from '../delta/replay.ts'
+import { readRecord } from './lake-log.ts'
+import type { LakeRecord } from './record.ts'
+import type { Store } from './store.ts'
+import { appIdOf, deltaAt, tableDirectory } from './store.ts'
+import { tableView } from './view.ts'
+
+/** What must not be deleted in one table directory. */
+export interface NeededTable {
+  readonly path: string
+  /** Keys of data files (decoded paths below the table). */
+  readonly files: Set<string>
+  /** The lowest Delta version that a kept lake version is built from. */
+  oldestVersion: number
+  /** The newest state, with the tombstones. Undefined for a table that the head has not. */
+  snapshot: Snapshot | undefined
+  /** Other engines committed since the oldest kept version. */
+  foreign: boolean
+  /** Nothing in the directory may be touched. */
+  frozen: boolean
+}
+
+/** Delta versions of one table that some kept lake version shows. */
+interface Span {
+  readonly path: string
+  first: number
+  last: number
+  over: boolean
+}
+
+/** Needed files by table path. The store must be settled. */
+export async function neededTables(
+  store: Store,
+  head: LakeRecord,
+  versions: readonly number[],
+): Promise<Map<string, NeededTable>> {
+  const spans = new Map<string, Span>()
+  for (const version of versions) {
+    const record = version === head.version ? head : await readRecord(store, version)
+    if (record && !record.stub) widenSpans(spans, record)
+  }
+  const needed = new Map<string, NeededTable>()
+  for (const span of spans.values()) needed.set(span.path, await neededTable(store, span))
+  for (const name of Object.keys(head.tables)) {
+    const table = needed.get(head.tables[name]!.path)!
+    table.snapshot = (await tableView(store, head, name)).snapshot
+    for (const key of table.snapshot.files.keys()) table.files.add(key)
+  }
+  return needed
+}
+
+function widenSpans(spans: Map<string, Span>, record: LakeRecord): void {
+  for (const { path, version, over } of Object.values(record.tables)) {
+    const span = spans.get(path) ?? { path, first: version, last: version, over: false }
+    span.first = Math.min(span.first, version)
+    span.last = Math.max(span.last, version)
+    span.over ||= over !== undefined
+    spans.set(path, span)
+  }
+}
+
+/**
+ * Files live at any version of a span: those live just before its first one (a record may lay its own actions
+ * over that), and everything added since, up to commits of others that the lake has not adopted yet.
+ */
+async function neededTable(store: Store, span: Span): Promise<NeededTable> {
+  const start = await startOf(store, span)
+  const table: NeededTable = {
+    path: span.path,
+    files: new Set(start?.files.keys()),
+    oldestVersion: Math.max(0, span.first - 1),
+    snapshot: undefined,
+    foreign: false,
+    frozen: span.over || store.frozen.has(span.path) || (span.last >= 0 && !start),
+  }
+  try {
+    for (let version = (start?.version ?? -1) + 1; ; version++) {
+      const commit = await commitAt(store.files, tableDirectory(store, span.path), version)
+      if (!commit) break
+      for (const add of commit.adds) table.files.add(fileKey(add))
+      table.foreign ||= isForeign(store, commit)
+    }
+  } catch (error) {
+    if (!hasCode(error, 'CORRUPT_LOG')) throw error
+    table.frozen = true
+  }
+  return table
+}
+
+async function startOf(store: Store, span: Span): Promise<Snapshot | undefined> {
+  const before = span.first > 0 ? await deltaAt(store, span.path, span.first - 1) : undefined
+  return before ?? deltaAt(store, span.path, span.first)
+}
+
+function isForeign(store: Store, commit: Commit): boolean {
+  return !commit.txns.some((txn) => txn.appId === appIdOf(store.lakeId))
+}
