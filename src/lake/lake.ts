@@ -3,34 +3,53 @@ import { resolve } from 'node:path'
 import { seedCalendar } from '../model/calendar.ts'
 import type { Effects } from '../model/effects.ts'
 import { realEffects } from '../model/effects.ts'
-import { LakeError } from '../model/errors.ts'
+import { LakeError, messageOf } from '../model/errors.ts'
+import { checkTagName } from '../model/name.ts'
 import { STANDARD_TABLES } from '../model/standard-tables.ts'
-import { writeCheckpoint } from '../storage/delta/checkpoint-write.ts'
 import { localFiles } from '../storage/files/local.ts'
 import { history, listTables } from '../storage/lake/catalog.ts'
 import type { TableInfo } from '../storage/lake/catalog.ts'
 import { commitLake } from '../storage/lake/commit.ts'
 import type { CommitOptions } from '../storage/lake/commit.ts'
 import { duckdbData } from '../storage/lake/data.ts'
+import { examineLake } from '../storage/lake/doctor.ts'
+import type { DoctorReport } from '../storage/lake/doctor.ts'
 import { initLake } from '../storage/lake/init.ts'
+import { takeLease } from '../storage/lake/lease.ts'
+import type { Lease } from '../storage/lake/lease.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
+import { stageRestore } from '../storage/lake/restore.ts'
 import { openStore, refreshHead } from '../storage/lake/store.ts'
 import type { Store } from '../storage/lake/store.ts'
-import { CHECKPOINT_INTERVAL } from '../storage/lake/tables.ts'
 import { recordAt } from '../storage/lake/time-travel.ts'
 import type { VersionSpec } from '../storage/lake/time-travel.ts'
 import type { Transaction } from '../storage/lake/transaction.ts'
-import { tableView } from '../storage/lake/view.ts'
+import { vacuumLake } from '../storage/lake/vacuum.ts'
+import type { VacuumResult } from '../storage/lake/vacuum.ts'
+import { verifyLake } from '../storage/lake/verify.ts'
+import type { Problem } from '../storage/lake/verify.ts'
 import { Database } from '../storage/parquet/database.ts'
+import { backupLake } from './backup.ts'
+import type { BackupResult } from './backup.ts'
+import { compareVersions } from './compare.ts'
+import type { TableDifference } from './compare.ts'
 import { readConfig } from './config.ts'
 import type { LakeConfig } from './config.ts'
+import { optimizeDue, optimizeTable, vacuumDue, writeDueCheckpoints } from './maintenance.ts'
+import type { MaintenanceContext, OptimizedTable } from './maintenance.ts'
 
 /** How a lake is opened. */
 export interface OpenOptions {
   /** Refuse every write. */
   readonly readOnly?: boolean
+  /** False: take no lease; then only age protects what is read. */
+  readonly lease?: boolean
+  /** False: no maintenance after commits, whatever lake.toml says. */
+  readonly maintenance?: boolean
   readonly effects?: Effects
+  /** Told what failed beside the work; by default a process warning. */
+  readonly onWarning?: (message: string) => void
 }
 
 /** Makes a lake with the standard tables in an empty or absent directory. */
@@ -44,10 +63,8 @@ export async function createLake(directory: string, options: OpenOptions = {}): 
     'standard tables',
     async (tx) => {
       for (const table of STANDARD_TABLES) await tx.ensure(table)
-      await tx.upsert(
-        'trade_cal',
-        seedCalendar().map((day) => ({ ...day })),
-      )
+      const days = seedCalendar().map((day) => ({ ...day }))
+      await tx.upsert('trade_cal', days)
     },
     { operation: 'CREATE' },
   )
@@ -66,7 +83,12 @@ export async function openLake(directory: string, options: OpenOptions = {}): Pr
     data: duckdbData(engine.open),
     retention: config.retention,
   })
-  return new Lake(store, config, engine, options)
+  const lease = options.lease === false ? undefined : await takeLease(store, store.head)
+  const lake = new Lake(store, config, engine, options, lease)
+  if (options.lease !== false && !lease) {
+    lake.warn('no lease could be taken: what is read is kept by its age alone')
+  }
+  return lake
 }
 
 interface LazyDatabase {
@@ -89,14 +111,31 @@ export class Lake {
   readonly config: LakeConfig
   readonly #store: Store
   readonly #engine: LazyDatabase
-  readonly #readOnly: boolean
+  readonly #options: OpenOptions
+  readonly #lease: Lease | undefined
+  readonly #context: MaintenanceContext
+  #maintenance: Promise<void> = Promise.resolve()
+  #dueTables = new Set<string>()
 
-  constructor(store: Store, config: LakeConfig, engine: LazyDatabase, options: OpenOptions) {
+  constructor(
+    store: Store,
+    config: LakeConfig,
+    engine: LazyDatabase,
+    options: OpenOptions,
+    lease: Lease | undefined,
+  ) {
     this.#store = store
     this.config = config
     this.#engine = engine
-    this.#readOnly = options.readOnly ?? false
-    store.hooks.push((record) => this.#writeCheckpoints(record))
+    this.#options = options
+    this.#lease = lease
+    this.#context = {
+      store,
+      database: engine.open,
+      write: (note, callback, how) => commitLake(store, engine.open, callback, { ...how, note }),
+    }
+    store.hooks.push((record) => writeDueCheckpoints(this.#context, record))
+    store.hooks.push((record) => this.#scheduleMaintenance(record))
   }
 
   /** The lake's directory, an absolute path. */
@@ -107,6 +146,11 @@ export class Lake {
   /** The identity of the lake, a UUID. */
   get lakeId(): string {
     return this.#store.lakeId
+  }
+
+  /** False where no lease could be taken: then only age protects what is read. */
+  get leased(): boolean {
+    return this.#lease !== undefined
   }
 
   /** The store under this lake, for the other parts of the package. */
@@ -128,13 +172,19 @@ export class Lake {
     callback: (tx: Transaction) => Promise<void>,
     options: Omit<CommitOptions, 'note'> = {},
   ): Promise<LakeOutcome> {
-    this.#refuseReadOnly()
+    if (this.#options.readOnly) {
+      throw new LakeError('INVALID_ARGUMENT', 'the lake was opened for reading only', {
+        next: 'Open it without readOnly to write.',
+      })
+    }
     return commitLake(this.#store, this.#engine.open, callback, { ...options, note })
   }
 
-  /** The newest lake version. */
+  /** The newest lake version; it is protected from vacuum from now on. */
   async head(): Promise<LakeRecord> {
-    return refreshHead(this.#store)
+    const head = await refreshHead(this.#store)
+    if (this.#lease && this.#lease.lakeVersion !== head.version) await this.#lease.move(head)
+    return head
   }
 
   /** The record of a version, tag or time; by default the newest. */
@@ -152,30 +202,143 @@ export class Lake {
     return history(this.#store, options)
   }
 
-  /** Waits for what runs and lets go of everything. */
-  async close(): Promise<void> {
-    await this.#store.tail
-    await this.#engine.close()
+  /** How two versions differ, table by table. */
+  async diff(before: VersionSpec, after: VersionSpec, table?: string): Promise<TableDifference[]> {
+    const [then, now] = [await this.record(before), await this.record(after)]
+    return compareVersions(this.#store, await this.#engine.open(), then, now, table)
   }
 
-  #refuseReadOnly(): void {
-    if (!this.#readOnly) return
-    throw new LakeError('INVALID_ARGUMENT', 'the lake was opened for reading only', {
-      next: 'Open it without readOnly to write.',
+  /** Names a version, by default the newest, so that it is kept; an existing tag of the name moves. */
+  async tag(name: string, at?: VersionSpec): Promise<LakeOutcome> {
+    checkTagName(name)
+    const { version, txnId } = await this.record(at)
+    return this.write(
+      name,
+      async (tx) => void (tx.change = { tags: { [name]: { version, txnId } } }),
+      { operation: 'TAG' },
+    )
+  }
+
+  /** Deletes a tag; its version may be vacuumed from now on. */
+  async deleteTag(name: string): Promise<LakeOutcome> {
+    const { tags } = await this.head()
+    if (!tags[name]) {
+      throw new LakeError('VERSION_NOT_FOUND', `the lake has no tag ${name}`, {
+        details: { name, tags: Object.keys(tags) },
+        next: 'See `marketlake tag` for its tags.',
+      })
+    }
+    return this.write(name, async (tx) => void (tx.change = { tags: { [name]: undefined } }), {
+      operation: 'DELETE TAG',
     })
   }
 
-  /** Keeps opening a table cheap: every so many commits its log gets a checkpoint. */
-  async #writeCheckpoints(record: LakeRecord): Promise<void> {
-    for (const { table, version } of record.commits) {
-      if (version === 0 || version % CHECKPOINT_INTERVAL !== 0) continue
-      const view = await tableView(this.#store, record, table)
-      if (view.snapshot.version !== version) continue
-      const { files, effects } = this.#store
-      const { directory, snapshot } = view
-      await (
-        await this.database()
-      ).using((session) => writeCheckpoint({ files, effects, session, directory }, snapshot))
+  /** Makes a new version in which tables hold what they held at an older one. */
+  async restore(to: VersionSpec, tables?: readonly string[]): Promise<LakeOutcome> {
+    const target = await this.record(to)
+    return this.write(
+      `version ${target.version}`,
+      (tx) => stageRestore(this.#store, tx, target, tables),
+      { operation: 'RESTORE' },
+    )
+  }
+
+  /** Takes a table out of the lake; older versions keep it. */
+  drop(table: string): Promise<LakeOutcome> {
+    return this.write(table, (tx) => tx.drop(table), { operation: 'DROP' })
+  }
+
+  /** Deletes the rows that satisfy a SQL condition. */
+  delete(table: string, where: string): Promise<LakeOutcome> {
+    return this.write(
+      `${table} where ${where}`,
+      async (tx) => {
+        await tx.delete(table, where)
+      },
+      { operation: 'DELETE' },
+    )
+  }
+
+  /** Folds small files, of one table or of all. */
+  async optimize(table?: string): Promise<OptimizedTable[]> {
+    const { tables } = await this.head()
+    const names = table === undefined ? Object.keys(tables).toSorted() : [table]
+    const done: OptimizedTable[] = []
+    for (const name of names) done.push(await optimizeTable(this.#context, name, { all: true }))
+    return done
+  }
+
+  /** Deletes what no kept version needs. Without `apply` it only counts. */
+  vacuum(
+    options: { readonly apply?: boolean; readonly lite?: boolean } = {},
+  ): Promise<VacuumResult> {
+    const { apply = false, lite = false } = options
+    return vacuumLake(this.#store, { apply, lite, publishViews: () => this.#publishViewsIfThere() })
+  }
+
+  /** Holds the logs against the files; `deep` reads every byte. */
+  async verify(options: { readonly deep?: boolean } = {}): Promise<Problem[]> {
+    const { deep = false } = options
+    const head = await this.head()
+    if (!deep) return verifyLake(this.#store, head, { deep })
+    const database = await this.#engine.open()
+    return database.using((session) => verifyLake(this.#store, head, { deep, session }))
+  }
+
+  /** Finds what is wrong; `fix` mends what can be mended. */
+  doctor(options: { readonly fix?: boolean } = {}): Promise<DoctorReport> {
+    return examineLake(this.#store, { deep: false, fix: options.fix ?? false })
+  }
+
+  /** A consistent copy in another directory, made while others write. */
+  backup(directory: string): Promise<BackupResult> {
+    return backupLake(this.#store, directory)
+  }
+
+  /** Tells a warning to whoever listens. */
+  warn(message: string): void {
+    if (this.#options.onWarning) this.#options.onWarning(message)
+    else process.emitWarning(message, 'MarketlakeWarning')
+  }
+
+  /** Waits for maintenance that is under way. */
+  async idle(): Promise<void> {
+    await this.#maintenance
+  }
+
+  /** Waits for what runs and lets go of everything. */
+  async close(): Promise<void> {
+    await this.#store.tail
+    await this.#maintenance
+    await this.#lease?.close()
+    await this.#engine.close()
+  }
+
+  /** Views of readers without a lease must not name files that are about to go. */
+  async #publishViewsIfThere(): Promise<void> {
+    await Promise.resolve()
+  }
+
+  /** Runs beside the next commits, never twice at once; its failure is a warning. */
+  #scheduleMaintenance(record: LakeRecord): Promise<void> {
+    const wanted = this.#options.maintenance ?? this.config.maintenance.auto
+    if (!wanted || record.operation === 'OPTIMIZE') return Promise.resolve()
+    const idle = this.#dueTables.size === 0
+    for (const { table } of record.commits) this.#dueTables.add(table)
+    if (idle) this.#maintenance = this.#maintenance.then(() => this.#maintain())
+    return Promise.resolve()
+  }
+
+  async #maintain(): Promise<void> {
+    const deadlineMs = this.#store.effects.now() + this.config.maintenance.maxSeconds * 1000
+    const stop = (): boolean => this.#store.effects.now() > deadlineMs
+    const tables = [...this.#dueTables]
+    this.#dueTables = new Set()
+    try {
+      await optimizeDue(this.#context, tables, stop)
+      await vacuumDue(this.#context, stop, () => this.#publishViewsIfThere())
+    } catch (error) {
+      this.warn(`maintenance failed and will be tried again: ${messageOf(error)}`)
     }
   }
 }

@@ -1,9 +1,10 @@
 /** Tests a staged transaction against a head that moved since its base. */
-import { clash, freshFiles } from '../delta/conflict.ts'
+import { clash } from '../delta/conflict.ts'
+import { commitAt } from '../delta/load.ts'
 import { filePath } from '../delta/paths.ts'
-import type { Snapshot } from '../delta/replay.ts'
 import type { LakeRecord, TableEntry } from './record.ts'
 import type { Store } from './store.ts'
+import { tableDirectory } from './store.ts'
 import type { TableWork } from './table-work.ts'
 import { changeOf, hasActions } from './table-work.ts'
 import type { Transaction } from './transaction.ts'
@@ -23,7 +24,7 @@ export async function testHead(
   head: LakeRecord,
 ): Promise<Verdict> {
   for (const [table, entry] of tx.reads) {
-    const reason = await readClash(store, tx.base, head, table, entry)
+    const reason = await readClash(store, head, table, entry)
     if (reason !== undefined) return { kind: 'callback', reason }
   }
   for (const table of tx.dropped) {
@@ -68,7 +69,6 @@ async function missingFiles(store: Store, work: TableWork): Promise<string | und
 /** A table that was read must not have changed in its rows; a compaction changes none. */
 async function readClash(
   store: Store,
-  base: LakeRecord,
   head: LakeRecord,
   table: string,
   entry: TableEntry,
@@ -76,14 +76,17 @@ async function readClash(
   const now = head.tables[table]
   if (now?.version === entry.version && now.path === entry.path) return undefined
   if (now?.path !== entry.path) return `table ${table}, which was read, was dropped`
-  const before = (await tableView(store, base, table)).snapshot
-  const after = (await tableView(store, head, table)).snapshot
-  return rowsChanged(before, after) ? `table ${table}, which was read, changed` : undefined
+  if (now.version < entry.version || now.over !== undefined) return `table ${table}, which was read, changed`
+  const changed = await rowsChanged(store, entry, now.version)
+  return changed ? `table ${table}, which was read, changed` : undefined
 }
 
-function rowsChanged(before: Snapshot, after: Snapshot): boolean {
-  if (freshFiles(before, after).some((file) => file.dataChange)) return true
-  return [...before.files.keys()].some(
-    (key) => !after.files.has(key) && after.tombstones.get(key)?.dataChange !== false,
-  )
+/** Looks at every commit between: a compaction may have folded a file that came after the base. */
+async function rowsChanged(store: Store, entry: TableEntry, to: number): Promise<boolean> {
+  const directory = tableDirectory(store, entry.path)
+  for (let version = entry.version + 1; version <= to; version++) {
+    const commit = await commitAt(store.files, directory, version)
+    if (!commit || [...commit.adds, ...commit.removes].some((file) => file.dataChange)) return true
+  }
+  return false
 }

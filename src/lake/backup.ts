@@ -1,0 +1,134 @@
+/** Backup: a consistent copy of a lake, made while others write. */
+import { basename, dirname, join, resolve } from 'node:path'
+import { LakeError } from '../model/errors.ts'
+import { LOG_DIRECTORY, parseLogName } from '../storage/delta/names.ts'
+import { filePath } from '../storage/delta/paths.ts'
+import type { Files } from '../storage/files/files.ts'
+import { keptVersions } from '../storage/lake/horizon.ts'
+import {
+  ACTIONS_DIRECTORY,
+  logDirectory,
+  readRecord,
+  recordPath,
+  recordVersions,
+} from '../storage/lake/lake-log.ts'
+import { neededTables } from '../storage/lake/needed.ts'
+import type { LakeRecord } from '../storage/lake/record.ts'
+import { settle } from '../storage/lake/settle.ts'
+import type { Store } from '../storage/lake/store.ts'
+import { tableDirectory } from '../storage/lake/store.ts'
+import { CONFIG_FILE } from './config.ts'
+
+/** What was copied. */
+export interface BackupResult {
+  readonly directory: string
+  readonly version: number
+  readonly files: number
+  readonly bytes: number
+}
+
+/** Copies every version that can be opened now into an empty or absent directory. */
+export async function backupLake(store: Store, target: string): Promise<BackupResult> {
+  const root = resolve(target)
+  const { files } = store
+  if ((await files.list(root)).length > 0) {
+    throw new LakeError('INVALID_ARGUMENT', `the directory is not empty: ${root}`, {
+      next: 'Choose an empty directory for the copy.',
+    })
+  }
+  const head = await settle(store, Object.keys(store.head.tables))
+  const copier = newCopier(files)
+  await copyTables(store, head, root, copier)
+  await copier.copy(join(store.root, CONFIG_FILE), join(root, CONFIG_FILE), true)
+  // Records last: until then the copy is no lake.
+  await copyRecords(store, head, root, copier)
+  await copier.finish()
+  return { directory: root, version: head.version, files: copier.count(), bytes: copier.bytes() }
+}
+
+interface Copier {
+  /** Copies one file; with `optional` an absent source is passed over. */
+  copy(from: string, to: string, optional?: boolean): Promise<void>
+  finish(): Promise<void>
+  count(): number
+  bytes(): number
+}
+
+function newCopier(files: Files): Copier {
+  const made = new Set<string>()
+  let [count, bytes] = [0, 0]
+  return {
+    copy: async (from, to, optional = false) => {
+      const content = await files.read(from)
+      if (!content && optional) return
+      if (!content) throw new LakeError('CORRUPT_FILE', `a file of the lake is missing: ${from}`)
+      await makeDirectories(files, dirname(to), made)
+      await files.create(to, content)
+      count++
+      bytes += content.length
+    },
+    finish: async () => {
+      for (const directory of made) await files.sync(directory)
+    },
+    count: () => count,
+    bytes: () => bytes,
+  }
+}
+
+async function makeDirectories(files: Files, directory: string, made: Set<string>): Promise<void> {
+  if (made.has(directory)) return
+  if (!(await files.stat(directory))) {
+    await makeDirectories(files, dirname(directory), made)
+    await files.makeDirectory(directory)
+  }
+  made.add(directory)
+}
+
+async function copyTables(
+  store: Store,
+  head: LakeRecord,
+  root: string,
+  copier: Copier,
+): Promise<void> {
+  const needed = await neededTables(store, head, keptVersions(head, head.horizon, []))
+  const mapped = new Map(Object.values(head.tables).map((entry) => [entry.path, entry.version]))
+  for (const table of needed.values()) {
+    const [from, to] = [tableDirectory(store, table.path), join(root, ...table.path.split('/'))]
+    for (const key of table.files) {
+      // Files of commits that the lake has not adopted may be gone again.
+      await copier.copy(filePath(from, key), filePath(to, key), true)
+    }
+    const limit = mapped.get(table.path) ?? table.snapshot?.version ?? Number.POSITIVE_INFINITY
+    for (const name of await store.files.list(join(from, LOG_DIRECTORY))) {
+      const entry = parseLogName(name)
+      if (!entry || entry.version > limit) continue
+      await copier.copy(join(from, LOG_DIRECTORY, name), join(to, LOG_DIRECTORY, name), true)
+    }
+  }
+}
+
+async function copyRecords(
+  store: Store,
+  head: LakeRecord,
+  root: string,
+  copier: Copier,
+): Promise<void> {
+  for (const version of await recordVersions(store)) {
+    if (version > head.version) continue
+    const record = await readRecord(store, version)
+    if (record?.actionsFile) {
+      const name = record.actionsFile.name
+      const path = join(logDirectory(store.root), ACTIONS_DIRECTORY, name)
+      await copier.copy(path, join(logDirectory(root), ACTIONS_DIRECTORY, name))
+    }
+    const path = recordPath(store.root, version)
+    await copier.copy(path, join(logDirectory(root), basename(path)))
+  }
+  await makeLakeDirectories(store.files, root)
+}
+
+async function makeLakeDirectories(files: Files, root: string): Promise<void> {
+  for (const [name, mode] of [['actions'], ['journal'], ['leases', 0o1777]] as const) {
+    await files.makeDirectory(join(logDirectory(root), name), mode)
+  }
+}
