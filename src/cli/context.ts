@@ -35,7 +35,7 @@ export function contextOf(
     json: options.json ?? false,
     quiet: options.quiet ?? false,
     progress: options.progress ?? (options.quiet ? 'none' : terminal ? 'tty' : 'lines'),
-    interactive: Boolean(process.stdin.isTTY) && options.yes !== true,
+    interactive: process.stdin.isTTY && options.yes !== true,
     signal,
   }
 }

@@ -32,6 +32,7 @@ export function buildProgram(runner: Runner): Command {
     .showHelpAfterError()
     .exitOverride()
   addCatalogCommands(program, runner)
+  addMaintenanceCommands(program, runner)
   return program
 }
 
@@ -99,4 +100,78 @@ function addCatalogCommands(program: Command, runner: Runner): void {
         (await commands()).showHistory(c, table, o),
       ),
     )
+}
+
+function addMaintenanceCommands(program: Command, runner: Runner): void {
+  const commands = () => import('./commands/maintenance.ts')
+  const command = (name: string, description: string): Command =>
+    program.command(name).description(description)
+  command('optimize', 'fold small files')
+    .argument('[table]')
+    .action(action(runner, async (c, table?: string) => (await commands()).optimize(c, table)))
+  command('vacuum', 'delete what no kept version needs (without --apply: only count)')
+    .option('--apply', 'really delete')
+    .option('--lite', 'only what the logs say was removed, without listing')
+    .action(
+      action(runner, async (c, o: { apply?: boolean; lite?: boolean }) =>
+        (await commands()).vacuum(c, o),
+      ),
+    )
+  command('restore', 'a new version that holds what an older one held')
+    .requiredOption('--to <version>', 'a version, date, moment or tag')
+    .option('--tables <names>', 'only these')
+    .action(
+      action(runner, async (c, o: { to: string; tables?: string }) =>
+        (await commands()).restore(c, o),
+      ),
+    )
+  command('tag', 'name a version so that it is kept (without a name: list tags)')
+    .argument('[name]')
+    .option('--at <version>', 'a version, date, moment or tag')
+    .option('--delete <name>', 'delete a tag')
+    .action(
+      action(runner, async (c, name: string | undefined, o: { at?: string; delete?: string }) =>
+        (await commands()).tag(c, name, o),
+      ),
+    )
+  command('drop', 'take a table out of the lake')
+    .argument('<table>')
+    .action(action(runner, async (c, table: string) => (await commands()).drop(c, table)))
+  command('delete', 'delete rows of a table')
+    .argument('<table>')
+    .requiredOption('--where <sql>', 'a condition over its columns')
+    .action(
+      action(runner, async (c, table: string, o: { where: string }) =>
+        (await commands()).deleteRows(c, table, o),
+      ),
+    )
+  addCheckCommands(command, runner)
+}
+
+function addCheckCommands(
+  command: (name: string, description: string) => Command,
+  runner: Runner,
+): void {
+  const commands = () => import('./commands/maintenance.ts')
+  command('verify', 'hold the logs against the files')
+    .option('--deep', 'read every byte and compare hashes')
+    .action(action(runner, async (c, o: { deep?: boolean }) => (await commands()).verify(c, o)))
+  command('doctor', 'find what is wrong')
+    .option('--fix', 'mend what can be mended')
+    .action(action(runner, async (c, o: { fix?: boolean }) => (await commands()).doctor(c, o)))
+  command('backup', 'a consistent copy, made while others write')
+    .argument('<dir>')
+    .action(action(runner, async (c, dir: string) => (await commands()).backup(c, dir)))
+  command('diff', 'how two versions differ')
+    .argument('<before>')
+    .argument('<after>')
+    .argument('[table]')
+    .action(
+      action(runner, async (c, before: string, after: string, table?: string) =>
+        (await commands()).diff(c, before, after, table),
+      ),
+    )
+  command('du', 'what takes the space').action(
+    action(runner, async (c) => (await commands()).du(c)),
+  )
 }

@@ -2,7 +2,7 @@
 import { optimizeIsDue, stageOptimize } from '../storage/delta/optimize.ts'
 import { writeCheckpoint } from '../storage/delta/checkpoint-write.ts'
 import { fileSystemNow } from '../storage/lake/lease.ts'
-import { logDirectory } from '../storage/lake/lake-log.ts'
+import { logDirectory, readRecord } from '../storage/lake/lake-log.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
 import type { Store } from '../storage/lake/store.ts'
@@ -96,8 +96,13 @@ export async function vacuumDue(
 ): Promise<VacuumResult | undefined> {
   const { store } = context
   const nowMs = await fileSystemNow(store, logDirectory(store.root))
-  const lastMs =
-    store.head.stagedBefore === undefined ? 0 : store.head.stagedBefore + store.retention.stagedMs
-  if (nowMs - lastMs < VACUUM_INTERVAL_MS) return undefined
+  if (nowMs - (await lastVacuumMs(store)) < VACUUM_INTERVAL_MS) return undefined
   return vacuumLake(store, { apply: true, stop, publishViews })
+}
+
+/** A lake that was never vacuumed counts from its birth. */
+async function lastVacuumMs(store: Store): Promise<number> {
+  const { stagedBefore } = store.head
+  if (stagedBefore !== undefined) return stagedBefore + store.retention.stagedMs
+  return (await readRecord(store, 0))?.timestamp ?? 0
 }

@@ -22,6 +22,8 @@ export interface StageContext {
   /** The state on which the operation builds: the base and what was staged before. */
   readonly snapshot: Snapshot
   readonly shape: TableShape
+  /** Paths of the files that were written; only these may be deleted when the work is given up. */
+  readonly written?: Set<string>
 }
 
 /** What an operation did, in rows. */
@@ -88,8 +90,10 @@ export async function writeFile(
   if (!written) return undefined
   const relative =
     spec.subdirectory === undefined ? written.name : `${spec.subdirectory}/${written.name}`
+  const path = encodePath(relative)
+  context.written?.add(path)
   return {
-    path: encodePath(relative),
+    path,
     partitionValues: spec.partitionValues ?? {},
     size: written.sizeBytes,
     modificationTime: written.modifiedMs,
@@ -122,14 +126,17 @@ export async function syncStaged(
   for (const path of directories) await files.sync(path)
 }
 
-/** Removes staged files that no log names and none ever will. Failures leave an orphan for vacuum. */
-export async function discardStaged(
+/**
+ * Deletes files by their paths in the log. Only for files that the caller itself wrote and no log names: a staged
+ * `add` may also bring back a file of an older version. Failures leave an orphan for vacuum.
+ */
+export async function discardWritten(
   files: Files,
   directory: string,
-  adds: readonly AddFile[],
+  paths: Iterable<string>,
 ): Promise<void> {
   await Promise.all(
-    adds.map((add) => files.remove(filePath(directory, add.path)).catch(() => false)),
+    [...paths].map((path) => files.remove(filePath(directory, path)).catch(() => false)),
   )
 }
 

@@ -1,11 +1,11 @@
 /** Lake commits: stage on a settled base, test against what happened since, publish one record. */
 import { LakeError, messageOf } from '../../model/errors.ts'
-import { discardStaged, syncStaged } from '../delta/stage.ts'
+import { discardWritten, syncStaged } from '../delta/stage.ts'
 import type { Database, Session } from '../parquet/database.ts'
 import { buildRecord } from './build-record.ts'
 import { testHead } from './head-test.ts'
-import { publishRecord, syncLog } from './lake-log.ts'
-import type { Committed, LakeOutcome } from './outcome.ts'
+import { publishRecord, readRecord, syncLog } from './lake-log.ts'
+import type { Committed, LakeOutcome, Unknown } from './outcome.ts'
 import type { LakeRecord } from './record.ts'
 import { rollForward } from './roll-forward.ts'
 import { settle } from './settle.ts'
@@ -128,6 +128,7 @@ async function publishStaged(
     try {
       return await publishLoop(store, session, tx, pending, options, deadlineMs)
     } catch (error) {
+      if (error instanceof UnknownOutcome) return error.outcome
       await discardWorks(store, pending.works.values())
       throw error
     }
@@ -216,7 +217,7 @@ async function restage(
 /** Best effort: what is left behind is an orphan that no log names. */
 async function discardWorks(store: Store, works: Iterable<TableWork>): Promise<void> {
   for (const work of works) {
-    await discardStaged(store.files, work.directory, work.adds)
+    await discardWritten(store.files, work.directory, work.written)
     if (work.definition) await store.files.remove(work.directory).catch(() => false)
   }
 }
@@ -238,12 +239,15 @@ async function publishOnce(
     }
   }
   const record = await buildRecord(store, tx, pending.works, head, options)
-  if ((await publishRecord(store, record)) === 'exists') return undefined
+  try {
+    if ((await publishRecord(store, record)) === 'exists') return undefined
+  } catch (error) {
+    if (!(await isPublished(store, record, error))) throw error
+  }
   try {
     await syncLog(store)
   } catch (error) {
-    const { version, txnId } = record
-    return { kind: 'unknown', version, txnId, reason: messageOf(error) }
+    return unknown(record, error)
   }
   const warnings = [...(await follow(store, record)), ...(await runHooks(store, record))]
   const { version, txnId } = record
@@ -254,6 +258,30 @@ async function publishOnce(
     changed: true,
     counts: countsOf(pending.works),
     warnings,
+  }
+}
+
+/** An error of the publication itself: only the log can tell whether the record is there. */
+async function isPublished(store: Store, record: LakeRecord, error: unknown): Promise<boolean> {
+  try {
+    return (await readRecord(store, record.version))?.txnId === record.txnId
+  } catch {
+    throw new UnknownOutcome(unknown(record, error))
+  }
+}
+
+function unknown(record: LakeRecord, error: unknown): Unknown {
+  const { version, txnId } = record
+  return { kind: 'unknown', version, txnId, reason: messageOf(error) }
+}
+
+/** Carries an unknown outcome past the clean-up: files of a commit that may be there must stay. */
+class UnknownOutcome extends Error {
+  readonly outcome: Unknown
+
+  constructor(outcome: Unknown) {
+    super(outcome.reason)
+    this.outcome = outcome
   }
 }
 

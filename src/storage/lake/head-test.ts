@@ -76,7 +76,8 @@ async function readClash(
   const now = head.tables[table]
   if (now?.version === entry.version && now.path === entry.path) return undefined
   if (now?.path !== entry.path) return `table ${table}, which was read, was dropped`
-  if (now.version < entry.version || now.over !== undefined) return `table ${table}, which was read, changed`
+  if (now.version < entry.version || now.over !== undefined)
+    return `table ${table}, which was read, changed`
   const changed = await rowsChanged(store, entry, now.version)
   return changed ? `table ${table}, which was read, changed` : undefined
 }

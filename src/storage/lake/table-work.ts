@@ -4,7 +4,7 @@ import type { AddFile, Metadata, Protocol, RemoveFile } from '../delta/actions.t
 import type { CommitMode, StagedChange } from '../delta/conflict.ts'
 import type { Snapshot } from '../delta/replay.ts'
 import type { RowCounts, StageContext, Staged } from '../delta/stage.ts'
-import { addCounts, discardStaged, noRows } from '../delta/stage.ts'
+import { addCounts, discardWritten, noRows } from '../delta/stage.ts'
 import { combine, withReplaced } from '../delta/upsert.ts'
 import type { Store } from './store.ts'
 
@@ -43,6 +43,8 @@ export interface TableWork {
   readonly counts: RowCounts
   /** The state after what was staged. */
   readonly current: Snapshot
+  /** Paths of files that this transaction wrote and no log names yet. */
+  readonly written: Set<string>
 }
 
 /** A table as a transaction first touches it. */
@@ -61,6 +63,7 @@ export function newWork(
     protocol: facts.protocol,
     counts: noRows,
     current: facts.base,
+    written: new Set(),
   }
 }
 
@@ -71,12 +74,13 @@ export async function stageOperation(
   work: TableWork,
   operation: TableOperation,
 ): Promise<TableWork> {
-  const { name: table, directory, shape, current: snapshot } = work
-  const staged = await operation.stage({ ...context, table, directory, shape, snapshot })
+  const { name: table, directory, shape, current: snapshot, written } = work
+  const stage = { ...context, table, directory, shape, snapshot, written }
+  const staged = await operation.stage(stage)
   const changed = staged.adds.length + staged.removes.length > 0 || staged.metadata !== undefined
   const actions = combine(work, staged)
   await discardSuperseded(store, work, actions.adds)
-  const after = withReplaced({ ...context, table, directory, shape, snapshot }, staged).snapshot
+  const after = withReplaced(stage, staged).snapshot
   const merged = changed
     ? mergeMode(work, operation)
     : { mode: work.mode, predicate: work.predicate }
@@ -98,8 +102,13 @@ async function discardSuperseded(
   work: TableWork,
   kept: readonly AddFile[],
 ): Promise<void> {
-  const gone = work.adds.filter((add) => !kept.includes(add))
-  await discardStaged(store.files, work.directory, gone)
+  const gone = work.adds.filter((add) => !kept.includes(add) && work.written.has(add.path))
+  await discardWritten(
+    store.files,
+    work.directory,
+    gone.map((add) => add.path),
+  )
+  for (const add of gone) work.written.delete(add.path)
 }
 
 /** Two different operations on one table ask for the strictest rule: nothing may have been added beside them. */
