@@ -1,0 +1,143 @@
+/** The read-only gate: lets through one SELECT that calls nothing with side effects. */
+import { LakeError } from '../model/errors.ts'
+import type { Session } from '../storage/parquet/database.ts'
+
+/** A statement that passed, and its syntax tree. */
+export interface ReadStatement {
+  readonly sql: string
+  readonly tree: SyntaxNode
+}
+
+/** A node of DuckDB's serialised syntax tree. */
+export type SyntaxNode = Readonly<Record<string, unknown>>
+
+const SQL_LENGTH_MAX = 1 << 20
+
+/**
+ * Table functions that only read. Everything else (`enable_profiling`, `checkpoint`, `query` …) could write
+ * files or change the engine, and a check of the statement type would let it through.
+ */
+const TABLE_FUNCTIONS = new Set([
+  'duckdb_columns',
+  'duckdb_functions',
+  'duckdb_keywords',
+  'duckdb_schemas',
+  'duckdb_settings',
+  'duckdb_tables',
+  'duckdb_types',
+  'duckdb_views',
+  'generate_series',
+  'glob',
+  'json_each',
+  'json_tree',
+  'parquet_file_metadata',
+  'parquet_kv_metadata',
+  'parquet_metadata',
+  'parquet_scan',
+  'parquet_schema',
+  'pragma_table_info',
+  'pragma_version',
+  'range',
+  'read_blob',
+  'read_csv',
+  'read_csv_auto',
+  'read_json',
+  'read_json_auto',
+  'read_json_objects',
+  'read_ndjson',
+  'read_ndjson_auto',
+  'read_ndjson_objects',
+  'read_parquet',
+  'read_text',
+  'repeat',
+  'repeat_row',
+  'sniff_csv',
+  'summary',
+  'test_all_types',
+  'unnest',
+])
+
+/** Scalar functions with effects beyond their value. */
+const REFUSED_FUNCTIONS = new Set([
+  'currval',
+  'getvariable',
+  'json_execute_serialized_sql',
+  'nextval',
+  'query',
+  'query_table',
+  'setseed',
+  'sleep_ms',
+  'write_log',
+])
+
+/** Checks that a text is one statement that only reads. `macros` are table macros of the engine's own. */
+export async function readOnly(
+  session: Session,
+  sql: string,
+  macros: ReadonlySet<string>,
+): Promise<ReadStatement> {
+  if (sql.length > SQL_LENGTH_MAX) throw refused('the statement is longer than 1 MB')
+  const explain = /^\s*explain\s+(analyze\s+)?(?=\S)/i.exec(sql)
+  const body = explain ? sql.slice(explain[0].length) : sql
+  const tree = await parse(session, body)
+  const statements = tree['statements'] as readonly SyntaxNode[]
+  if (statements.length !== 1) throw refused('only one statement at a time can be run')
+  walk(statements[0]!, macros)
+  return { sql, tree: statements[0]! }
+}
+
+/** Parsing touches no file and binds nothing. */
+async function parse(session: Session, sql: string): Promise<SyntaxNode> {
+  const { tree } = await session.row<{ tree: string }>(
+    'SELECT json_serialize_sql($1::VARCHAR, skip_null := true, skip_empty := true) AS tree',
+    [sql],
+  )
+  const node = JSON.parse(tree) as SyntaxNode
+  if (node['error'] !== true) return node
+  const message = String(node['error_message'])
+  if (/^Only SELECT/.test(message)) throw refused('only SELECT can be run')
+  throw syntaxError(node, message, sql)
+}
+
+function syntaxError(node: SyntaxNode, message: string, sql: string): LakeError {
+  const position = Number(node['position'])
+  return new LakeError('SQL_ERROR', message, {
+    details: {
+      type: 'Parser',
+      sql: sql.slice(0, 2000),
+      ...(Number.isInteger(position) && { position }),
+    },
+  })
+}
+
+function walk(value: unknown, macros: ReadonlySet<string>): void {
+  if (Array.isArray(value)) {
+    for (const item of value) walk(item, macros)
+    return
+  }
+  if (typeof value !== 'object' || value === null) return
+  const node = value as SyntaxNode
+  checkNode(node, macros)
+  for (const child of Object.values(node)) walk(child, macros)
+}
+
+function checkNode(node: SyntaxNode, macros: ReadonlySet<string>): void {
+  if (node['type'] === 'TABLE_FUNCTION') {
+    const name = functionName(node['function'] as SyntaxNode | undefined)
+    if (TABLE_FUNCTIONS.has(name) || macros.has(name)) return
+    throw refused(`the table function ${name} is not for reading`)
+  }
+  if (node['class'] === 'FUNCTION' && REFUSED_FUNCTIONS.has(functionName(node))) {
+    throw refused(`the function ${functionName(node)} is not for reading`)
+  }
+}
+
+function functionName(node: SyntaxNode | undefined): string {
+  return String(node?.['function_name'] ?? '').toLowerCase()
+}
+
+function refused(reason: string): LakeError {
+  return new LakeError('QUERY_NOT_READ_ONLY', `queries only read: ${reason}`, {
+    next: 'Use `marketlake load`, or `lake.write` in TypeScript, to change data.',
+  })
+}

@@ -1,0 +1,108 @@
+/** Publishes `analysis.duckdb`: views only, for every DuckDB from 1.1 on, replaced by rename. */
+import { join } from 'node:path'
+import { LakeError } from '../model/errors.ts'
+import type { LakeRecord } from '../storage/lake/record.ts'
+import { refreshHead } from '../storage/lake/store.ts'
+import type { Store } from '../storage/lake/store.ts'
+import { tableViews } from '../storage/lake/view.ts'
+import { Database } from '../storage/parquet/database.ts'
+import type { Session } from '../storage/parquet/database.ts'
+import { literal } from '../storage/parquet/sql.ts'
+import { metaStatements } from './meta.ts'
+import { createSql, relationsOf } from './relations.ts'
+
+/** The name of the published file. */
+export const VIEWS_FILE = 'analysis.duckdb'
+
+/** What was published. */
+export interface PublishedViews {
+  readonly path: string
+  readonly version: number
+  readonly txnId: string
+  readonly views: number
+  /** Until then the files that the views name are kept; milliseconds since 1970. */
+  readonly validUntilMs: number
+}
+
+/** Publications that lost against a newer head before one is given up. */
+const ATTEMPTS_MAX = 20
+
+/**
+ * Publishes the views of the head. Sessions that have an older file open keep it and its answers. `root` is the
+ * directory that the views name, where it is mounted elsewhere.
+ */
+export async function publishViews(
+  store: Store,
+  options: { readonly root?: string } = {},
+): Promise<PublishedViews> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const head = await refreshHead(store)
+    const published = await publishRecordViews(store, head, options.root ?? store.root)
+    // Somebody may have published an older head over a newer one meanwhile: the last look decides.
+    if ((await refreshHead(store)).version === head.version) return published
+  }
+  throw new LakeError('WRITE_CONFLICT', 'the lake moves faster than its views can be published', {
+    next: 'Run `marketlake views` again.',
+  })
+}
+
+async function publishRecordViews(
+  store: Store,
+  record: LakeRecord,
+  root: string,
+): Promise<PublishedViews> {
+  const temporary = join(store.root, `.analysis.${store.effects.uuid()}.tmp`)
+  const publishedMs = store.effects.now()
+  const validUntilMs = publishedMs + store.retention.versionsMs
+  try {
+    const views = await build(store, record, root, temporary, { publishedMs, validUntilMs })
+    await store.files.seal(temporary)
+    const path = join(store.root, VIEWS_FILE)
+    // A write-ahead log that some tool left behind would break every later open of the new file.
+    await store.files.remove(`${path}.wal`)
+    await store.files.rename(temporary, path)
+    await store.files.sync(store.root)
+    return { path, version: record.version, txnId: record.txnId, views, validUntilMs }
+  } finally {
+    await store.files.remove(temporary).catch(() => false)
+    await store.files.remove(`${temporary}.wal`).catch(() => false)
+  }
+}
+
+async function build(
+  store: Store,
+  record: LakeRecord,
+  root: string,
+  path: string,
+  publication: { readonly publishedMs: number; readonly validUntilMs: number },
+): Promise<number> {
+  const views = (await tableViews(store, record)).map((view) => ({
+    ...view,
+    directory: join(root, ...view.path.split('/')),
+  }))
+  const relations = relationsOf(views, record)
+  const statements = [
+    ...relations.map((relation) => createSql(relation)),
+    ...(await metaStatements(store, record, views, publication)),
+  ]
+  const database = await Database.open({ threads: 1, memoryLimit: '256MB' })
+  try {
+    await database.using((session) => writeFile(session, path, statements))
+  } finally {
+    await database.close()
+  }
+  return relations.filter((relation) => relation.kind === 'view').length
+}
+
+/** The file is the current database while it is built: a view must not keep the alias it was attached under. */
+async function writeFile(
+  session: Session,
+  path: string,
+  statements: readonly string[],
+): Promise<void> {
+  await session.run(
+    `ATTACH ${literal(path)} AS published (STORAGE_VERSION 'v1.0.0', BLOCK_SIZE 16384); USE published`,
+  )
+  for (const statement of statements) await session.run(statement)
+  await session.run('CHECKPOINT published; USE memory; DETACH published')
+}
