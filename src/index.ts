@@ -8,6 +8,16 @@ export type { LoadOptions, LoadResult } from './lake/load.ts'
 export { ParquetStore } from './lake/parquet-store.ts'
 export type { WriteAtomicOptions } from './lake/parquet-store.ts'
 
+// Reading.
+export { AnalysisEngine } from './analysis/engine.ts'
+export type { EngineOptions } from './analysis/engine.ts'
+export type { Freshness } from './analysis/freshness.ts'
+export type { PublishedViews } from './analysis/publish.ts'
+export type { ColumnData } from './storage/parquet/columns.ts'
+export type { InputValue, Parameters } from './storage/parquet/bind.ts'
+export type { ResultColumn, ResultTable } from './storage/parquet/database.ts'
+export type { Row, Value } from './storage/parquet/values.ts'
+
 // Writing.
 export type { Transaction, WriteOptions } from './storage/lake/transaction.ts'
 export type { Committed, Conflict, LakeOutcome, Unknown } from './storage/lake/outcome.ts'

@@ -5,6 +5,7 @@ import type { ColumnData } from '../storage/parquet/columns.ts'
 import { readColumns } from '../storage/parquet/columns.ts'
 import { Database } from '../storage/parquet/database.ts'
 import type { DatabaseOptions, ResultTable, Session } from '../storage/parquet/database.ts'
+import { literal } from '../storage/parquet/sql.ts'
 import type { Row } from '../storage/parquet/values.ts'
 import { takeLease } from '../storage/lake/lease.ts'
 import type { Lease } from '../storage/lake/lease.ts'
@@ -130,6 +131,14 @@ export class AnalysisEngine {
     } finally {
       await session.close()
     }
+  }
+
+  /** Writes the result of a SELECT into a Parquet file that must not exist; returns the number of rows. */
+  copyTo(sql: string, path: string): Promise<number> {
+    const body = sql.trim().replace(/;$/, '')
+    return this.#run(sql, (session) =>
+      session.run(`COPY (${body}\n) TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd)`),
+    )
   }
 
   /** Moves to the newest version now. */

@@ -95,7 +95,7 @@ async function parse(session: Session, sql: string): Promise<SyntaxNode> {
   const node = JSON.parse(tree) as SyntaxNode
   if (node['error'] !== true) return node
   const message = String(node['error_message'])
-  if (/^Only SELECT/.test(message)) throw refused('only SELECT can be run')
+  if (message.startsWith('Only SELECT')) throw refused('only SELECT can be run')
   throw syntaxError(node, message, sql)
 }
 
@@ -133,7 +133,8 @@ function checkNode(node: SyntaxNode, macros: ReadonlySet<string>): void {
 }
 
 function functionName(node: SyntaxNode | undefined): string {
-  return String(node?.['function_name'] ?? '').toLowerCase()
+  const name = node?.['function_name']
+  return typeof name === 'string' ? name.toLowerCase() : ''
 }
 
 function refused(reason: string): LakeError {

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import { VERSION } from '../model/version.ts'
 import type { CliContext, GlobalOptions } from './context.ts'
 import type { HistoryOptions, LoadCommandOptions } from './commands/catalog.ts'
+import type { QueryOptions } from './commands/read.ts'
 
 /** Runs a command in its context and keeps its exit code. */
 export type Runner = (
@@ -32,6 +33,7 @@ export function buildProgram(runner: Runner): Command {
     .showHelpAfterError()
     .exitOverride()
   addCatalogCommands(program, runner)
+  addReadCommands(program, runner)
   addMaintenanceCommands(program, runner)
   return program
 }
@@ -100,6 +102,45 @@ function addCatalogCommands(program: Command, runner: Runner): void {
         (await commands()).showHistory(c, table, o),
       ),
     )
+}
+
+function addReadCommands(program: Command, runner: Runner): void {
+  const commands = () => import('./commands/read.ts')
+  program
+    .command('query')
+    .description('run one SELECT over the views')
+    .argument('<sql>', 'the statement, or - to read it from stdin')
+    .addOption(
+      new Option('-f, --format <format>', 'how rows are printed').choices([
+        'table',
+        'csv',
+        'json',
+        'jsonl',
+        'markdown',
+        'parquet',
+      ]),
+    )
+    .option('-o, --output <file>', 'write into a file')
+    .option('--at <version>', 'a version, date, moment or tag of the lake')
+    .option('--no-lease', 'do not protect the version while it is read')
+    .action(
+      action(runner, async (c, sql: string, o: QueryOptions) =>
+        (await commands()).query(c, sql, o),
+      ),
+    )
+  program
+    .command('views')
+    .description('publish analysis.duckdb: the views for Python, notebooks and other tools')
+    .option('--root <dir>', 'the lake as the readers see it, for example inside a container')
+    .action(action(runner, async (c, o: { root?: string }) => (await commands()).views(c, o)))
+  program
+    .command('freshness')
+    .description('when each table was last checked against its source')
+    .option(
+      '--max-age <duration>',
+      'exit 12 if a synced table was checked longer ago, for example 1d',
+    )
+    .action(action(runner, async (c, o: { maxAge?: string }) => (await commands()).freshness(c, o)))
 }
 
 function addMaintenanceCommands(program: Command, runner: Runner): void {

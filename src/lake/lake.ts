@@ -1,5 +1,11 @@
 /** The facade: opens a lake and puts its parts together. */
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
+import { openEngine } from '../analysis/engine.ts'
+import type { AnalysisEngine, EngineOptions } from '../analysis/engine.ts'
+import { freshnessOf } from '../analysis/freshness.ts'
+import type { Freshness } from '../analysis/freshness.ts'
+import { VIEWS_FILE, publishViews } from '../analysis/publish.ts'
+import type { PublishedViews } from '../analysis/publish.ts'
 import { seedCalendar } from '../model/calendar.ts'
 import type { Effects } from '../model/effects.ts'
 import { realEffects } from '../model/effects.ts'
@@ -20,6 +26,7 @@ import type { Lease } from '../storage/lake/lease.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
 import { stageRestore } from '../storage/lake/restore.ts'
+import { readJournals } from '../storage/lake/journal.ts'
 import { openStore, refreshHead } from '../storage/lake/store.ts'
 import type { Store } from '../storage/lake/store.ts'
 import { recordAt } from '../storage/lake/time-travel.ts'
@@ -295,6 +302,24 @@ export class Lake {
     return backupLake(this.#store, directory)
   }
 
+  /** An engine for queries, over the newest version, one version (`at`), or whatever is newest (`follow`). */
+  analysis(options: EngineOptions = {}): Promise<AnalysisEngine> {
+    const { memory: memoryLimit, threads } = this.config.limits
+    const lease = options.lease ?? this.#options.lease ?? true
+    return openEngine(this.#store, { memoryLimit, threads, ...options, lease })
+  }
+
+  /** Publishes `analysis.duckdb` at the head; from then on it follows the lake. */
+  publishViews(options: { readonly root?: string } = {}): Promise<PublishedViews> {
+    return publishViews(this.#store, options)
+  }
+
+  /** When each table was last checked and last changed. */
+  async freshness(): Promise<Freshness[]> {
+    const [records, runs] = [await this.history(), await readJournals(this.#store)]
+    return freshnessOf(records, runs, Object.keys(this.#store.head.tables))
+  }
+
   /** Tells a warning to whoever listens. */
   warn(message: string): void {
     if (this.#options.onWarning) this.#options.onWarning(message)
@@ -316,7 +341,8 @@ export class Lake {
 
   /** Views of readers without a lease must not name files that are about to go. */
   async #publishViewsIfThere(): Promise<void> {
-    await Promise.resolve()
+    const { files, root } = this.#store
+    if (await files.stat(join(root, VIEWS_FILE))) await publishViews(this.#store)
   }
 
   /** Runs beside the next commits, never twice at once; its failure is a warning. */
@@ -336,6 +362,7 @@ export class Lake {
     this.#dueTables = new Set()
     try {
       await optimizeDue(this.#context, tables, stop)
+      await this.#publishViewsIfThere()
       await vacuumDue(this.#context, stop, () => this.#publishViewsIfThere())
     } catch (error) {
       this.warn(`maintenance failed and will be tried again: ${messageOf(error)}`)
