@@ -4,6 +4,7 @@ import { VERSION } from '../model/version.ts'
 import type { CliContext, GlobalOptions } from './context.ts'
 import type { HistoryOptions, LoadCommandOptions } from './commands/catalog.ts'
 import type { QueryOptions } from './commands/read.ts'
+import type { SyncCommandOptions } from './commands/sync.ts'
 
 /** Runs a command in its context and keeps its exit code. */
 export type Runner = (
@@ -33,6 +34,7 @@ export function buildProgram(runner: Runner): Command {
     .showHelpAfterError()
     .exitOverride()
   addCatalogCommands(program, runner)
+  addSyncCommands(program, runner)
   addReadCommands(program, runner)
   addMaintenanceCommands(program, runner)
   return program
@@ -102,6 +104,25 @@ function addCatalogCommands(program: Command, runner: Runner): void {
         (await commands()).showHistory(c, table, o),
       ),
     )
+}
+
+function addSyncCommands(program: Command, runner: Runner): void {
+  const commands = () => import('./commands/sync.ts')
+  program
+    .command('sync')
+    .description('fetch from the sources and commit, period by period; goes on where it stopped')
+    .option('--source <names>', 'eastmoney (default)')
+    .option('--tables <names>', 'only these, for example indicators,income')
+    .option(
+      '--since <date>',
+      'report periods from here on, for example 2015 or 2024Q3 (default: 8 quarters)',
+    )
+    .option('--until <date>', 'report periods up to here')
+    .option('--symbols <list>', 'only these, for example 600519,000001')
+    .option('--limit <n>', 'at most so many periods', Number)
+    .option('--dry-run', 'show the plan with requests and minutes, fetch nothing')
+    .option('--restart', 'fetch everything again, also what an unfinished run has done')
+    .action(action(runner, async (c, o: SyncCommandOptions) => (await commands()).syncOnce(c, o)))
 }
 
 function addReadCommands(program: Command, runner: Runner): void {

@@ -55,6 +55,12 @@ export function allNull(file: AddFile, column: string): boolean {
   return typeof rows === 'number' && rows > 0 && stats.nullCount?.[column] === rows
 }
 
+/** The number of NULLs of a column in a file, if its statistics say so. */
+export function nullsOf(file: AddFile, column: string): number | undefined {
+  const count = statsOf(file).nullCount?.[column]
+  return typeof count === 'number' && Number.isSafeInteger(count) ? count : undefined
+}
+
 function bound(value: unknown, type: DataType, side: -1 | 1): string | number | undefined {
   if (typeof type !== 'string') return undefined
   if (decimalOf(type)) return shortDecimal(value)

@@ -39,6 +39,8 @@ export interface Files {
   stat(path: string): Promise<FileStat | undefined>
   /** Writes a new file and makes its content durable. It must not exist. Read-only afterwards. */
   create(path: string, content: Uint8Array): Promise<void>
+  /** Adds to the end of a file, making it if absent. Nothing is made durable: only for notes that may be lost. */
+  append(path: string, content: Uint8Array): Promise<void>
   /** Gives a file a second name, unless the name is taken. A lost answer is resolved, so `exists` means another's file. */
   link(from: string, to: string): Promise<'linked' | 'exists'>
   /** Moves a file over whatever has the name. Only for hints and for files that name their content. */

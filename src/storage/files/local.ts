@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import {
+  appendFile,
   chmod,
   link,
   lstat,
@@ -28,6 +29,7 @@ export const localFiles: Files = {
   hash: (path) => attempt('hash', path, () => hashFile(path)),
   stat: (path) => orElse('stat', path, () => statOf(path), undefined),
   create: (path, content) => attempt('create', path, () => createFile(path, content)),
+  append: (path, content) => attempt('append', path, () => appendFile(path, content)),
   link: (from, to) => attempt('link', to, () => linkFile(from, to)),
   rename: (from, to) => attempt('rename', to, () => rename(from, to)),
   remove: (path) => orElse('remove', path, () => removeAny(path), false),

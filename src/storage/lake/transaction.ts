@@ -79,7 +79,7 @@ export class Transaction {
    * vintages a changed report becomes a new version. A standard table is made when it is absent.
    */
   async upsert(table: string, input: Input, options: WriteOptions = {}): Promise<RowCounts> {
-    await this.#ensureStandard(table)
+    await this.ensureStandard(table)
     const { shape } = await this.work(table)
     if (shape.vintage) return this.#upsertVintages(table, input, options)
     return this.#stage(table, {
@@ -233,7 +233,7 @@ export class Transaction {
 
   /** Versions of reports are only ever added, so such a table takes upserts and nothing else. */
   async #ensurePlain(table: string): Promise<void> {
-    await this.#ensureStandard(table)
+    await this.ensureStandard(table)
     const { shape } = await this.work(table)
     if (!shape.vintage) return
     throw new LakeError(
@@ -246,7 +246,8 @@ export class Transaction {
     )
   }
 
-  async #ensureStandard(table: string): Promise<void> {
+  /** Creates a standard table unless it is there. */
+  async ensureStandard(table: string): Promise<void> {
     const definition = this.has(table) ? undefined : standardTable(table)
     if (definition) await this.ensure(definition)
   }

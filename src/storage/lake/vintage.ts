@@ -6,9 +6,10 @@ import { LakeError } from '../../model/errors.ts'
 import type { Incoming, Input } from '../delta/incoming.ts'
 import { checkKeys, forget, receive } from '../delta/incoming.ts'
 import { prune } from '../delta/prune.ts'
-import { relationSql, snapshotSql } from '../delta/relation.ts'
+import { relationSql } from '../delta/relation.ts'
 import type { RowCounts, StageContext, Staged } from '../delta/stage.ts'
 import { noRows, temporaryName } from '../delta/stage.ts'
+import { nullsOf } from '../delta/stats.ts'
 import { upsertIncoming } from '../delta/upsert.ts'
 import { equalOn, identifier, identifiers, literal } from '../parquet/sql.ts'
 import { castColumn } from '../parquet/types.ts'
@@ -102,7 +103,8 @@ async function arrive(context: StageContext, incoming: Incoming, name: string): 
   ]
   await session.run(
     `CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS
-     SELECT *, row_number() OVER (PARTITION BY ${identifiers(GROUP)} ORDER BY notice_date NULLS FIRST, place) AS round
+     SELECT *, row_number() OVER (PARTITION BY ${identifiers(GROUP)} ORDER BY notice_date NULLS FIRST, place) AS round,
+            count(*) OVER (PARTITION BY ${identifiers(GROUP)}) AS rounds
      FROM (SELECT ${columns.join(', ')}, rowid AS place FROM ${identifier(incoming.name)})`,
   )
   const schema = schemaOf(context.snapshot.schema.fields.filter((f) => GROUP.includes(f.name)))
@@ -172,10 +174,12 @@ async function stageRound(
   const rows = `(SELECT * FROM ${identifier(names.arrival)} WHERE round = ${round})`
   const latest = latestSql(names.state)
   const same = sameValues(arrival.measures)
+  const stored = (condition: string): string =>
+    `EXISTS (SELECT 1 FROM ${identifier(names.state)} k WHERE ${equalOn(GROUP, 'k', 'a')} AND ${condition} AND ${same('k')})`
+  // Of several rows of one report only the last is its present state; the others are versions of before.
   const known = options.dated
-    ? `EXISTS (SELECT 1 FROM ${identifier(names.state)} k WHERE ${equalOn(GROUP, 'k', 'a')}
-         AND k.notice_date IS NOT DISTINCT FROM a.notice_date AND ${same('k')})`
-    : `(l.vintage IS NOT NULL AND ${same('l')})`
+    ? stored('k.notice_date IS NOT DISTINCT FROM a.notice_date')
+    : `(CASE WHEN a.round = a.rounds THEN l.vintage IS NOT NULL AND ${same('l')} ELSE ${stored('true')} END)`
   const columns = snapshot.schema.fields.map(
     (f) => `${newColumn(f, arrival, options)} AS ${identifier(f.name)}`,
   )
@@ -346,6 +350,8 @@ export async function stageVisibleDates(
   tradingDays: readonly string[],
 ): Promise<Staged> {
   const { session, directory, snapshot, shape } = context
+  const open = [...snapshot.files.values()].filter((file) => nullsOf(file, 'visible_date') !== 0)
+  if (open.length === 0) return { adds: [], removes: [], counts: noRows }
   const calendar = temporaryName('calendar')
   const name = temporaryName('visible')
   await loadCalendar(context, calendar, tradingDays)
@@ -354,7 +360,7 @@ export async function stageVisibleDates(
     await session.run(
       `CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS
        SELECT ${identifiers(shape.key, 's')}, c.day AS visible_date
-       FROM (SELECT * FROM (${snapshotSql(directory, snapshot)})
+       FROM (SELECT * FROM (${relationSql(directory, snapshot, open)})
              WHERE visible_date IS NULL AND notice_date >= (SELECT min(day) FROM ${cal})) s
        ASOF JOIN (SELECT * FROM ${cal} ORDER BY day) c ON s.notice_date < c.day`,
     )

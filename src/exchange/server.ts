@@ -1,0 +1,91 @@
+/** The simulated exchange: an HTTP server on loopback that answers like the real sources. */
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { shanghaiDate } from '../model/date.ts'
+import { answer } from './datacenter.ts'
+import type { RowCache } from './datacenter.ts'
+import { companies } from './market.ts'
+import type { World } from './reports.ts'
+
+/** What the exchange is. */
+export interface ExchangeOptions {
+  readonly seed?: number
+  /** Listed companies, about 5,400 in the real market. */
+  readonly symbols?: number
+  /** 0: a free port. */
+  readonly port?: number
+  /** The present day, `YYYY-MM-DD`; it can be moved. */
+  readonly today?: string
+  /** Answers a request in place of the exchange when it returns true: for faults in tests. */
+  readonly intercept?: (request: IncomingMessage, response: ServerResponse, url: URL) => boolean
+}
+
+/** A running exchange. It must be closed. */
+export interface Exchange {
+  /** Scheme, host and port, for `base_url`. */
+  readonly url: string
+  readonly requests: () => number
+  readonly world: () => World
+  /** Moves the present day. */
+  setToday(today: string): void
+  close(): Promise<void>
+}
+
+const DEFAULT_SEED = 20_260_930
+const DEFAULT_SYMBOLS = 5400
+
+/** Starts an exchange on loopback. */
+export async function startExchange(options: ExchangeOptions = {}): Promise<Exchange> {
+  const seed = options.seed ?? DEFAULT_SEED
+  let world: World = {
+    seed,
+    companies: companies(seed, options.symbols ?? DEFAULT_SYMBOLS),
+    today: options.today ?? shanghaiDate(Date.now()),
+  }
+  const cache: RowCache = new Map()
+  let requests = 0
+  const server = createServer((request, response) => {
+    requests++
+    const url = new URL(request.url ?? '/', 'http://localhost')
+    if (options.intercept?.(request, response, url)) return
+    respond(world, cache, url, response)
+  })
+  await listen(server, options.port ?? 0)
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    requests: () => requests,
+    world: () => world,
+    setToday: (today) => {
+      world = { ...world, today }
+    },
+    close: () => close(server),
+  }
+}
+
+const DATACENTER = new Set(['/api/data/v1/get', '/securities/api/data/v1/get'])
+
+function respond(world: World, cache: RowCache, url: URL, response: ServerResponse): void {
+  if (!DATACENTER.has(url.pathname)) {
+    response.writeHead(404, { 'content-type': 'text/html' })
+    response.end('<html><body>404</body></html>')
+    return
+  }
+  response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' })
+  response.end(JSON.stringify(answer(world, url.searchParams, cache)))
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', () => resolve())
+  })
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
+}

@@ -1,0 +1,81 @@
+/** Sync of a lake: the sources by their names, with the settings of lake.toml. */
+import { LakeError } from '../model/errors.ts'
+import { standardTable } from '../model/standard-tables.ts'
+import { normalizeSymbol } from '../model/symbol.ts'
+import type { Collector } from '../ingestion/collector.ts'
+import { eastmoneyCollector } from '../ingestion/eastmoney.ts'
+import type { SourceSettings } from '../ingestion/http.ts'
+import { planSync, sync } from '../ingestion/sync.ts'
+import type { SyncOptions, SyncPlan, SyncResult, SyncSource } from '../ingestion/sync.ts'
+import type { Lake } from './lake.ts'
+
+/** What to sync; sources by name, or collectors of your own. */
+export interface LakeSyncOptions extends Omit<SyncOptions, 'sources'> {
+  /** `eastmoney` (default) and others by name. */
+  readonly sources?: readonly (string | Collector)[]
+}
+
+type SourceName = 'eastmoney'
+
+const COLLECTORS: Readonly<Record<SourceName, (settings: SourceSettings) => Collector>> = {
+  eastmoney: eastmoneyCollector,
+}
+
+/** Fetches what is wanted and commits it, batch by batch; readers are never in the way, nor it in theirs. */
+export async function syncLake(lake: Lake, options: LakeSyncOptions = {}): Promise<SyncResult> {
+  const result = await sync(contextOf(lake), resolved(lake, options))
+  if (result.commits > 0) {
+    await fillVisibleDates(lake, result)
+    await lake
+      .publishViews()
+      .catch((error: unknown) => lake.warn(`views were not published: ${String(error)}`))
+  }
+  return result
+}
+
+/** What a sync would do. */
+export function planLakeSync(lake: Lake, options: LakeSyncOptions = {}): Promise<SyncPlan> {
+  return planSync(contextOf(lake), resolved(lake, options))
+}
+
+function contextOf(lake: Lake): Parameters<typeof sync>[0] {
+  return { store: lake.store, write: (note, callback, how) => lake.write(note, callback, how) }
+}
+
+function resolved(lake: Lake, options: LakeSyncOptions): SyncOptions {
+  const { sources = ['eastmoney'], symbols, ...rest } = options
+  return {
+    ...rest,
+    ...(symbols && { symbols: symbols.map(normalizeSymbol) }),
+    sources: sources.map((source) => sourceOf(lake, source)),
+  }
+}
+
+function sourceOf(lake: Lake, source: string | Collector): SyncSource {
+  if (typeof source !== 'string')
+    return { collector: source, settings: lake.config.sources.eastmoney }
+  const make = COLLECTORS[source as SourceName] as (typeof COLLECTORS)[SourceName] | undefined
+  if (!make) {
+    throw new LakeError('INVALID_ARGUMENT', `unknown source: ${source}`, {
+      details: { source },
+      next: `Sources are: ${Object.keys(COLLECTORS).join(', ')}.`,
+    })
+  }
+  const settings = lake.config.sources[source as SourceName]
+  return { collector: make(settings), settings }
+}
+
+/** The calendar may have grown since reports were stored; then their visible dates are known now. */
+async function fillVisibleDates(lake: Lake, result: SyncResult): Promise<void> {
+  const { tables } = await lake.head()
+  const vintage = Object.keys(tables).filter((name) => standardTable(name)?.vintage)
+  if (vintage.length === 0 || result.version === null) return
+  const outcome = await lake.write(
+    'visible dates',
+    async (tx) => {
+      for (const table of vintage) await tx.fillVisibleDates(table)
+    },
+    { operation: 'SYNC' },
+  )
+  if (outcome.kind !== 'committed') lake.warn(`visible dates were not filled: ${outcome.reason}`)
+}
