@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import { VERSION } from '../model/version.ts'
 import type { CliContext, GlobalOptions } from './context.ts'
 import type { HistoryOptions, LoadCommandOptions } from './commands/catalog.ts'
+import type { DemoCommandOptions } from './commands/demo.ts'
 import type { QueryOptions } from './commands/read.ts'
 import type { SyncCommandOptions } from './commands/sync.ts'
 
@@ -34,6 +35,7 @@ export function buildProgram(runner: Runner): Command {
     .showHelpAfterError()
     .exitOverride()
   addCatalogCommands(program, runner)
+  addDemoCommand(program, runner)
   addSyncCommands(program, runner)
   addReadCommands(program, runner)
   addMaintenanceCommands(program, runner)
@@ -123,6 +125,20 @@ function addSyncCommands(program: Command, runner: Runner): void {
     .option('--dry-run', 'show the plan with requests and minutes, fetch nothing')
     .option('--restart', 'fetch everything again, also what an unfinished run has done')
     .action(action(runner, async (c, o: SyncCommandOptions) => (await commands()).syncOnce(c, o)))
+}
+
+function addDemoCommand(program: Command, runner: Runner): void {
+  program
+    .command('demo')
+    .description('see it work: a sync from a simulated exchange while readers query')
+    .option('--seconds <n>', 'seconds of syncing (default: 60)', Number)
+    .option('--compare', 'also show one locked .duckdb file and files replaced in place')
+    .option('--symbols <n>', 'listed companies (default: 5400)', Number)
+    .action(
+      action(runner, async (c, o: DemoCommandOptions) =>
+        (await import('./commands/demo.ts')).demo(c, o),
+      ),
+    )
 }
 
 function addReadCommands(program: Command, runner: Runner): void {
