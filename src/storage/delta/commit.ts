@@ -93,7 +93,12 @@ export async function commitChange(
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     now = await updateSnapshot(context.files, context.directory, now)
     checkWritable(now.protocol, now.metadata, context.directory)
-    const reason = now === base ? undefined : await clash(change, base, now, context.rows)
+    const created = change.mode === 'create' && now.version >= 0
+    const reason = created
+      ? 'the table exists already'
+      : now === base
+        ? undefined
+        : await clash(change, base, now, context.rows)
     if (reason !== undefined) return { kind: 'conflict', reason, snapshot: now }
     const commit = buildCommit(context, change, base, now, txnId)
     // What we have seen must not be lost alone: that would leave a hole below our version.

@@ -1,13 +1,20 @@
-/** New rows: each goes into a new file, by the layout of the table. */
-import type { AddFile, RemoveFile } from './actions.ts'
+/** New rows: each goes into a new file, by the layout and the partitions of the table. */
+import type { Field } from '../../model/schema.ts'
+import { identifier } from '../parquet/sql.ts'
+import type { AddFile, PartitionValues, RemoveFile } from './actions.ts'
 import type { Incoming } from './incoming.ts'
 import { completeSql } from './incoming.ts'
 import { planFiles } from './layout.ts'
-import { hiveDirectory } from './paths.ts'
+import {
+  checkPartitionValues,
+  partitionCondition,
+  partitionDirectory,
+  partitionFields,
+  partitionText,
+} from './partition.ts'
 import { relationSql } from './relation.ts'
 import type { StageContext } from './stage.ts'
 import { removeOf, writeFile } from './stage.ts'
-import { identifier, literal } from '../parquet/sql.ts'
 
 /** Files written for new rows, and files they replace (in the per-symbol layout). */
 export interface Inserted {
@@ -18,8 +25,9 @@ export interface Inserted {
 /** Writes the rows of a temporary table, none of whose keys is in the table, into new files. */
 export async function insertRows(context: StageContext, rows: Incoming): Promise<Inserted> {
   if (rows.rows === 0) return { adds: [], removes: [] }
-  return context.shape.layout === 'per-symbol'
-    ? insertPerSymbol(context, rows)
+  const fields = partitionFields(context.snapshot, context.table)
+  return fields.length > 0
+    ? insertPartitioned(context, rows, fields)
     : insertClustered(context, rows)
 }
 
@@ -33,40 +41,62 @@ async function insertClustered(context: StageContext, rows: Incoming): Promise<I
   return { adds, removes: [] }
 }
 
-const SYMBOL = 'symbol'
-
-/** A symbol keeps one file: new rows are merged into it. */
-async function insertPerSymbol(context: StageContext, rows: Incoming): Promise<Inserted> {
-  const { session, snapshot } = context
-  const symbols = await session.rows<{ symbol: string | null }>(
-    `SELECT DISTINCT ${identifier(SYMBOL)} AS symbol FROM ${identifier(rows.name)} ORDER BY 1`,
-  )
+async function insertPartitioned(
+  context: StageContext,
+  rows: Incoming,
+  fields: readonly Field[],
+): Promise<Inserted> {
   const adds: AddFile[] = []
   const removes: RemoveFile[] = []
-  for (const { symbol } of symbols) {
-    const old = [...snapshot.files.values()].filter((f) => f.partitionValues[SYMBOL] === symbol)
-    const where = symbol === null ? `${SYMBOL} IS NULL` : `${SYMBOL} = ${literal(symbol)}`
-    const fresh = completeSql(snapshot.schema, rows, where)
-    const stored =
-      old.length > 0 ? ` UNION ALL ${relationSql(context.directory, snapshot, old)}` : ''
-    const add = await writeSymbol(context, symbol, `${fresh}${stored}`)
+  const stored = context.shape.layout === 'per-symbol'
+  for (const values of await partitionsOf(context, rows, fields)) {
+    checkPartitionValues(values, context.table)
+    // In the per-symbol layout a symbol keeps one file: new rows are merged into it.
+    const old = stored ? filesOf(context, fields, values) : []
+    const fresh = completeSql(context.snapshot.schema, rows, partitionCondition(fields, values))
+    const kept =
+      old.length > 0 ? ` UNION ALL ${relationSql(context.directory, context.snapshot, old)}` : ''
+    const add = await writePartition(context, values, `${fresh}${kept}`)
     if (add) adds.push(add)
     removes.push(...old.map((file) => removeOf(file, context.effects.now())))
   }
   return { adds, removes }
 }
 
-/** Writes a file of the per-symbol layout into the directory of its symbol. */
-export function writeSymbol(
+async function partitionsOf(
   context: StageContext,
-  symbol: string | null,
+  rows: Incoming,
+  fields: readonly Field[],
+): Promise<PartitionValues[]> {
+  const texts = fields.map((f) => `${partitionText(f)} AS ${identifier(f.name)}`)
+  const sql = completeSql(context.snapshot.schema, rows)
+  return context.session.rows<Record<string, string | null>>(
+    `SELECT DISTINCT ${texts.join(', ')} FROM (${sql}) ORDER BY ALL`,
+  )
+}
+
+function filesOf(
+  context: StageContext,
+  fields: readonly Field[],
+  values: PartitionValues,
+): AddFile[] {
+  return [...context.snapshot.files.values()].filter((file) =>
+    fields.every((f) => (file.partitionValues[f.name] ?? null) === (values[f.name] ?? null)),
+  )
+}
+
+/** Writes a file into the directory of its partition. The file holds the partition columns too. */
+export function writePartition(
+  context: StageContext,
+  values: PartitionValues,
   sql: string,
   dataChange = true,
 ): Promise<AddFile | undefined> {
+  const columns = context.snapshot.metadata.partitionColumns
   return writeFile(context, {
     sql,
-    subdirectory: hiveDirectory(SYMBOL, symbol),
-    partitionValues: { [SYMBOL]: symbol },
+    ...(columns.length > 0 && { subdirectory: partitionDirectory(columns, values) }),
+    partitionValues: values,
     dataChange,
   })
 }

@@ -6,7 +6,7 @@ import { identifier } from '../parquet/sql.ts'
 import type { AddFile, RemoveFile } from './actions.ts'
 import type { Incoming } from './incoming.ts'
 import { completeSql, forget } from './incoming.ts'
-import { writeSymbol } from './insert.ts'
+import { writePartition } from './insert.ts'
 import { COLD_BYTES, HOT_BYTES_MAX, SMALL_BYTES, hotSince, isHotFile, splitRows } from './layout.ts'
 import { relationSql } from './relation.ts'
 import type { StageContext, Staged } from './stage.ts'
@@ -58,7 +58,7 @@ export function optimizeIsDue(
 
 function planGroups(context: StageContext, all: boolean): Group[] {
   const files = [...context.snapshot.files.values()]
-  if (context.shape.layout === 'per-symbol') return planSymbols(files)
+  if (context.snapshot.metadata.partitionColumns.length > 0) return planPartitions(files, all)
   const since = hotSince(context)
   const hot = since === undefined ? [] : files.filter((file) => isHotFile(file, context, since))
   const old = files.filter((file) => !hot.includes(file))
@@ -67,12 +67,14 @@ function planGroups(context: StageContext, all: boolean): Group[] {
   )
 }
 
-/** In the per-symbol layout a symbol has one file. */
-function planSymbols(files: readonly AddFile[]): Group[] {
-  const groups = groupBy(files, (file) => file.partitionValues['symbol'] ?? null)
-  return [...groups.values()]
-    .filter((group) => group.length > 1)
-    .map((group) => ({ files: group, bytesPerFile: Number.POSITIVE_INFINITY }))
+/** Files are folded within their partition; in the per-symbol layout a symbol has one. */
+function planPartitions(files: readonly AddFile[], all: boolean): Group[] {
+  const groups = groupBy(files, (file) => JSON.stringify(Object.entries(file.partitionValues)))
+  return [...groups.values()].flatMap((group) => {
+    const small = group.filter((file) => file.size < COLD_BYTES_MIN)
+    const due = small.length > (all ? 1 : SMALL_FILES_MAX)
+    return due ? [{ files: small, bytesPerFile: Number.POSITIVE_INFINITY }] : []
+  })
 }
 
 /** Hot files of one period are folded when there are too many small ones. */
@@ -116,7 +118,7 @@ function planOld(old: readonly AddFile[], all: boolean): Group[] {
 }
 
 async function rewriteGroup(context: StageContext, group: Group): Promise<AddFile[]> {
-  if (context.shape.layout === 'per-symbol') return rewriteSymbol(context, group)
+  if (context.snapshot.metadata.partitionColumns.length > 0) return rewritePartition(context, group)
   const name = temporaryName('fold')
   const stored = relationSql(context.directory, context.snapshot, group.files)
   await context.session.run(`CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS ${stored}`)
@@ -140,10 +142,10 @@ async function rewriteGroup(context: StageContext, group: Group): Promise<AddFil
   }
 }
 
-async function rewriteSymbol(context: StageContext, group: Group): Promise<AddFile[]> {
-  const symbol = group.files[0]!.partitionValues['symbol'] ?? null
+async function rewritePartition(context: StageContext, group: Group): Promise<AddFile[]> {
   const stored = relationSql(context.directory, context.snapshot, group.files)
-  const add = await writeSymbol(context, symbol, stored, false)
+  const add = await writePartition(context, group.files[0]!.partitionValues, stored, false)
+  if (add) checkCount(group.files, rowsOf(add) ?? 0)
   return add ? [add] : []
 }
 

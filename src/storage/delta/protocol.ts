@@ -5,7 +5,15 @@ import { usesTimestampNtz } from '../../model/schema.ts'
 import type { Metadata, Protocol } from './actions.ts'
 
 /** Features that change how a table is read, and that we read. */
-const READABLE = new Set(['timestampNtz', 'v2Checkpoint', 'vacuumProtocolCheck'])
+const READABLE = new Set([
+  'columnMapping',
+  'deletionVectors',
+  'timestampNtz',
+  'typeWidening',
+  'typeWidening-preview',
+  'v2Checkpoint',
+  'vacuumProtocolCheck',
+])
 /** Features that bind writers, and that we obey. */
 const WRITABLE = new Set([
   'appendOnly',

@@ -2,6 +2,7 @@
 import type { Schema } from '../../model/schema.ts'
 import { findField } from '../../model/schema.ts'
 import type { AddFile } from './actions.ts'
+import { physicalName } from './column-mapping.ts'
 import { allNull, boundsOf, compareBound } from './stats.ts'
 
 /** A closed range of one column. Rows with NULL in it never match. */
@@ -16,11 +17,12 @@ export function mayMatch(file: AddFile, schema: Schema, ranges: readonly Range[]
   return ranges.every((range) => {
     const column = findField(schema, range.column)
     if (!column) return true
-    if (allNull(file, column.name)) return false
-    const partition = file.partitionValues[column.name]
+    const name = physicalName(column)
+    if (allNull(file, name)) return false
+    const partition = file.partitionValues[name]
     if (partition !== undefined)
       return partitionMayMatch(partition, column.type === 'string', range)
-    const bounds = boundsOf(file, column.name, column.type)
+    const bounds = boundsOf(file, name, column.type)
     if (!bounds || typeof bounds.min !== typeof range.min) return true
     return compareBound(bounds.max, range.min) >= 0 && compareBound(bounds.min, range.max) <= 0
   })

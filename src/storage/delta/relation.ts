@@ -5,6 +5,8 @@ import { typeText } from '../../model/schema.ts'
 import type { ScanFile } from '../parquet/scan.ts'
 import { scanSql } from '../parquet/scan.ts'
 import type { AddFile } from './actions.ts'
+import { mappingMode, physicalName, physicalSchema } from './column-mapping.ts'
+import { deletedRows } from './deletion-vector.ts'
 import { filePath } from './paths.ts'
 import type { Snapshot } from './replay.ts'
 
@@ -38,24 +40,43 @@ export function relationSql(
   files: Iterable<AddFile>,
   options: RelationOptions = {},
 ): string {
-  const current = schemaFingerprint(snapshot.schema)
-  const scanFiles = [...files].map((file) => scanFile(directory, snapshot, file, current))
-  return scanSql({ schema: snapshot.schema, files: scanFiles, ...options })
+  const { schema, metadata } = snapshot
+  const mapped = mappingMode(metadata) !== 'none'
+  const scanFiles = [...files].map((file) => scanFile(directory, snapshot, file))
+  return scanSql({
+    schema,
+    files: scanFiles,
+    ...(mapped && { physical: physicalSchema(schema) }),
+    ...options,
+  })
 }
 
 /** Files of ours hold their partition columns too; files of others leave them out. */
 function scanFile(
   directory: string,
-  snapshot: Pick<Snapshot, 'metadata'>,
+  snapshot: Pick<Snapshot, 'schema' | 'metadata'>,
   file: AddFile,
-  current: string,
 ): ScanFile {
+  const { schema, metadata } = snapshot
   const tag = file.tags?.[SCHEMA_TAG]
-  const columns = tag === undefined ? snapshot.metadata.partitionColumns : []
-  const path = filePath(directory, file.path)
-  if (columns.length === 0) return { path, complete: tag === current }
-  const partition = Object.fromEntries(columns.map((c) => [c, file.partitionValues[c] ?? null]))
-  return { path, complete: false, partition }
+  const columns = tag === undefined ? metadata.partitionColumns : []
+  const deleted = deletedRows(file)
+  const base = {
+    path: filePath(directory, file.path),
+    ...(deleted.length > 0 && { deleted }),
+  }
+  if (columns.length === 0) return { ...base, complete: tag === schemaFingerprint(schema) }
+  const partition = Object.fromEntries(
+    columns.map((column) => [column, partitionValue(file, schema, column)]),
+  )
+  return { ...base, complete: false, partition }
+}
+
+/** Values are keyed by physical names; an empty text is NULL (PROTOCOL.md). */
+function partitionValue(file: AddFile, schema: Schema, column: string): string | null {
+  const field = schema.fields.find((f) => f.name === column)
+  const value = file.partitionValues[field ? physicalName(field) : column]
+  return value === undefined || value === '' ? null : value
 }
 
 /** A SELECT over all live files of a snapshot. */

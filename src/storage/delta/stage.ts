@@ -71,9 +71,7 @@ export async function writeFile(
 ): Promise<AddFile | undefined> {
   const { files, session, effects, snapshot, shape } = context
   const directory = join(context.directory, spec.subdirectory ?? '')
-  if (spec.subdirectory !== undefined && (await files.makeDirectory(directory)) === 'made') {
-    await files.sync(context.directory)
-  }
+  await makeDirectories(context, spec.subdirectory)
   const period = shape.period ? [shape.period.column] : []
   const written = await writeParquet(
     session,
@@ -100,6 +98,19 @@ export async function writeFile(
     dataChange: spec.dataChange ?? true,
     stats: written.stats,
     tags: { [HASH_TAG]: written.sha256, [SCHEMA_TAG]: schemaFingerprint(snapshot.schema) },
+  }
+}
+
+async function makeDirectories(
+  context: StageContext,
+  subdirectory: string | undefined,
+): Promise<void> {
+  if (subdirectory === undefined) return
+  let directory = context.directory
+  for (const name of subdirectory.split('/')) {
+    const parent = directory
+    directory = join(parent, name)
+    if ((await context.files.makeDirectory(directory)) === 'made') await context.files.sync(parent)
   }
 }
 

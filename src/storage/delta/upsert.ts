@@ -5,14 +5,14 @@ import { equalOn, identifier, literal } from '../parquet/sql.ts'
 import type { AddFile, RemoveFile } from './actions.ts'
 import type { Incoming, Input, OnDuplicate } from './incoming.ts'
 import { checkKeys, forget, receive } from './incoming.ts'
-import { insertRows, writeSymbol } from './insert.ts'
+import { insertRows, writePartition } from './insert.ts'
 import { filePath } from './paths.ts'
 import { prune } from './prune.ts'
 import type { Range } from './prune.ts'
 import { relationSql } from './relation.ts'
 import { fileKey } from './replay.ts'
 import type { StageContext, Staged } from './stage.ts'
-import { noRows, removeOf, temporaryName, writeFile } from './stage.ts'
+import { noRows, removeOf, temporaryName } from './stage.ts'
 
 /** Stages an upsert. Columns that do not come keep their stored value. Nothing changed: no actions. */
 export async function stageUpsert(
@@ -181,9 +181,7 @@ export function rewriteFile(
   file: AddFile,
   sql: string,
 ): Promise<AddFile | undefined> {
-  return context.shape.layout === 'per-symbol'
-    ? writeSymbol(context, file.partitionValues['symbol'] ?? null, sql)
-    : writeFile(context, { sql, partitionValues: file.partitionValues })
+  return writePartition(context, file.partitionValues, sql)
 }
 
 /** The context after some files were replaced; later steps of the operation build on it. */

@@ -1,6 +1,6 @@
 /** SQL that reads explicit lists of Parquet files as one typed relation. */
 import { groupBy } from '../../model/group.ts'
-import type { Field, Schema } from '../../model/schema.ts'
+import type { DataType, Field, Schema } from '../../model/schema.ts'
 import { identifier, literal, pathList } from './sql.ts'
 import { castColumn, duckdbType } from './types.ts'
 
@@ -12,11 +12,15 @@ export interface ScanFile {
   readonly complete: boolean
   /** Values of columns that are not in the file, as Delta partition values; NULL is null. */
   readonly partition?: Readonly<Record<string, string | null>>
+  /** Row numbers (from 0) that are deleted. */
+  readonly deleted?: readonly number[]
 }
 
 /** What to read. */
 export interface Scan {
   readonly schema: Schema
+  /** The same columns under the names and nested names that the files use; by default the same. */
+  readonly physical?: Schema
   readonly files: readonly ScanFile[]
   /** Names for two more columns: the file of a row, and its number in the file. */
   readonly fileColumn?: string
@@ -32,23 +36,37 @@ export function scanSql(scan: Scan): string {
 /** Files of one kind are read in one list: complete ones fast, others by name with the declared schema. */
 function groupFiles(scan: Scan): Map<string, ScanFile[]> {
   const partitions = (file: ScanFile): string => Object.keys(file.partition ?? {}).join()
-  return groupBy(scan.files, (file) => `${file.complete}:${partitions(file)}`)
+  const own = (file: ScanFile): string => (file.deleted?.length ? file.path : '')
+  return groupBy(scan.files, (file) => `${file.complete}:${partitions(file)}:${own(file)}`)
 }
 
 const FILE = '__marketlake_file'
 
 function branchSql(scan: Scan, files: readonly ScanFile[]): string {
   const outside = Object.keys(files[0]!.partition ?? {})
-  const inside = scan.schema.fields.filter((f) => !outside.includes(f.name))
-  const columns = scan.schema.fields.map((f) =>
-    castColumn(f, outside.includes(f.name) ? `p.${identifier(f.name)}` : `f.${identifier(f.name)}`),
+  const physical = (scan.physical ?? scan.schema).fields
+  const inside = physical.filter((_, i) => !outside.includes(scan.schema.fields[i]!.name))
+  const deleted = files[0]!.deleted ?? []
+  const columns = scan.schema.fields.map((f, i) =>
+    outside.includes(f.name)
+      ? castColumn(f, partitionValue(f))
+      : castColumn(f, renamed(`f.${identifier(physical[i]!.name)}`, physical[i]!.type, f.type)),
   )
   if (scan.fileColumn) columns.push(`f.${FILE} AS ${identifier(scan.fileColumn)}`)
   if (scan.rowColumn) columns.push(`f.file_row_number AS ${identifier(scan.rowColumn)}`)
-  const source = readParquet(scan, files, inside, outside.length > 0)
+  const source = readParquet(scan, files, inside, outside.length > 0, deleted.length > 0)
   const join =
     outside.length > 0 ? ` JOIN ${partitionValues(files, outside)} ON f.${FILE} = p.${FILE}` : ''
-  return `SELECT ${columns.join(', ')} FROM ${source} f${join}`
+  const live =
+    deleted.length > 0
+      ? ` WHERE f.file_row_number NOT IN (SELECT unnest([${deleted.join(', ')}]::BIGINT[]))`
+      : ''
+  return `SELECT ${columns.join(', ')} FROM ${source} f${join}${live}`
+}
+
+function partitionValue(column: Field): string {
+  const text = `p.${identifier(column.name)}`
+  return column.type === 'binary' ? `encode(${text})` : text
 }
 
 function readParquet(
@@ -56,11 +74,12 @@ function readParquet(
   files: readonly ScanFile[],
   inside: readonly Field[],
   needsFile: boolean,
+  needsRow: boolean,
 ): string {
   const options = ['hive_partitioning=false']
   if (needsFile || scan.fileColumn) options.push(`filename=${literal(FILE)}`)
-  if (scan.rowColumn) options.push('file_row_number=true')
-  if (!files[0]!.complete) options.push(`schema=${declaredSchema(inside)}`)
+  if (needsRow || scan.rowColumn) options.push('file_row_number=true')
+  if (!files[0]!.complete && inside.length > 0) options.push(`schema=${declaredSchema(inside)}`)
   return `read_parquet(${pathList(files.map((f) => f.path))}, ${options.join(', ')})`
 }
 
@@ -73,11 +92,34 @@ function declaredSchema(fields: readonly Field[]): string {
   return `MAP {${entries.join(', ')}}`
 }
 
+/** Fields of structs under the names of the table, where the files use others. */
+function renamed(expression: string, from: DataType, to: DataType): string {
+  if (duckdbType(from) === duckdbType(to)) return expression
+  if (typeof from === 'string' || typeof to === 'string') return expression
+  if (from.type === 'struct' && to.type === 'struct') {
+    const parts = to.fields.map((f, i) => {
+      const child = from.fields[i]!
+      return `${identifier(f.name)} := ${renamed(`${expression}.${identifier(child.name)}`, child.type, f.type)}`
+    })
+    return `CASE WHEN ${expression} IS NOT NULL THEN struct_pack(${parts.join(', ')}) END`
+  }
+  if (from.type === 'array' && to.type === 'array') {
+    return `list_transform(${expression}, lambda x: ${renamed('x', from.elementType, to.elementType)})`
+  }
+  if (from.type === 'map' && to.type === 'map') {
+    const key = renamed('e.key', from.keyType, to.keyType)
+    const value = renamed('e.value', from.valueType, to.valueType)
+    return `CASE WHEN ${expression} IS NOT NULL THEN map_from_entries(list_transform(map_entries(${expression}),
+      lambda e: struct_pack(key := ${key}, value := ${value}))) END`
+  }
+  return expression
+}
+
 function partitionValues(files: readonly ScanFile[], names: readonly string[]): string {
   const rows = files.map((file) => {
     const values = names.map((name) => {
       const value = file.partition?.[name]
-      return value === null || value === undefined ? 'NULL' : literal(value)
+      return value === null || value === undefined ? 'CAST(NULL AS VARCHAR)' : literal(value)
     })
     return `(${[literal(file.path), ...values].join(', ')})`
   })

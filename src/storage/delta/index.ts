@@ -1,0 +1,17 @@
+/** `marketlake/delta`: Delta tables by themselves, without a lake. */
+
+export { DeltaTable, TABLE_VIEW } from './table.ts'
+export type { TableOptions, TableWriteOptions } from './table.ts'
+export type { NewTable } from './new-table.ts'
+export type { WriteOutcome } from './table-write.ts'
+export type { Snapshot } from './replay.ts'
+export type { AddFile, Commit, Metadata, Protocol, RemoveFile } from './actions.ts'
+export type { TableCommitInfo } from './history.ts'
+export type { Input, OnDuplicate } from './incoming.ts'
+export type { RowCounts } from './stage.ts'
+export { loadSnapshot } from './load.ts'
+export { field, schemaOf } from '../../model/schema.ts'
+export type { DataType, Field, Schema } from '../../model/schema.ts'
+export type { Layout, PeriodColumn } from '../../model/table.ts'
+export { LakeError } from '../../model/errors.ts'
+export type { ErrorCode } from '../../model/errors.ts'
