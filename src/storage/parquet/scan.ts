@@ -1,6 +1,8 @@
 /** SQL that reads explicit lists of Parquet files as one typed relation. */
 import { groupBy } from '../../model/group.ts'
+import { LakeError } from '../../model/errors.ts'
 import type { DataType, Field, Schema } from '../../model/schema.ts'
+import { findField } from '../../model/schema.ts'
 import { identifier, literal, pathList } from './sql.ts'
 import { castColumn, duckdbType } from './types.ts'
 
@@ -41,6 +43,9 @@ function groupFiles(scan: Scan): Map<string, ScanFile[]> {
 }
 
 const FILE = '__marketlake_file'
+/** DuckDB's own names for the file of a row and its number in it. */
+const VIRTUAL_FILE = 'filename'
+const VIRTUAL_ROW = 'file_row_number'
 
 function branchSql(scan: Scan, files: readonly ScanFile[]): string {
   const outside = Object.keys(files[0]!.partition ?? {})
@@ -52,14 +57,17 @@ function branchSql(scan: Scan, files: readonly ScanFile[]): string {
       ? castColumn(f, partitionValue(f))
       : castColumn(f, renamed(`f.${identifier(physical[i]!.name)}`, physical[i]!.type, f.type)),
   )
-  if (scan.fileColumn) columns.push(`f.${FILE} AS ${identifier(scan.fileColumn)}`)
-  if (scan.rowColumn) columns.push(`f.file_row_number AS ${identifier(scan.rowColumn)}`)
-  const source = readParquet(scan, files, inside, outside.length > 0, deleted.length > 0)
+  if (scan.fileColumn) columns.push(`f.${VIRTUAL_FILE} AS ${identifier(scan.fileColumn)}`)
+  if (scan.rowColumn) columns.push(`f.${VIRTUAL_ROW} AS ${identifier(scan.rowColumn)}`)
+  checkVirtual(scan, files)
+  const source = readParquet(files, inside)
   const join =
-    outside.length > 0 ? ` JOIN ${partitionValues(files, outside)} ON f.${FILE} = p.${FILE}` : ''
+    outside.length > 0
+      ? ` JOIN ${partitionValues(files, outside)} ON f.${VIRTUAL_FILE} = p.${FILE}`
+      : ''
   const live =
     deleted.length > 0
-      ? ` WHERE f.file_row_number NOT IN (SELECT unnest([${deleted.join(', ')}]::BIGINT[]))`
+      ? ` WHERE f.${VIRTUAL_ROW} NOT IN (SELECT unnest([${deleted.join(', ')}]::BIGINT[]))`
       : ''
   return `SELECT ${columns.join(', ')} FROM ${source} f${join}${live}`
 }
@@ -69,16 +77,27 @@ function partitionValue(column: Field): string {
   return column.type === 'binary' ? `encode(${text})` : text
 }
 
-function readParquet(
-  scan: Scan,
-  files: readonly ScanFile[],
-  inside: readonly Field[],
-  needsFile: boolean,
-  needsRow: boolean,
-): string {
+/** A real column of the name would be read in place of DuckDB's own. */
+function checkVirtual(scan: Scan, files: readonly ScanFile[]): void {
+  const { partition, deleted } = files[0]!
+  const used = [
+    ...(scan.fileColumn || partition ? [VIRTUAL_FILE] : []),
+    ...(scan.rowColumn || deleted?.length ? [VIRTUAL_ROW] : []),
+  ]
+  const clash = used.find((name) => findField(scan.physical ?? scan.schema, name))
+  if (clash === undefined) return
+  throw new LakeError(
+    'UNSUPPORTED_FEATURE',
+    `a column called ${clash} cannot be in a table that is read like this`,
+    {
+      details: { column: clash },
+      next: 'Rename the column.',
+    },
+  )
+}
+
+function readParquet(files: readonly ScanFile[], inside: readonly Field[]): string {
   const options = ['hive_partitioning=false']
-  if (needsFile || scan.fileColumn) options.push(`filename=${literal(FILE)}`)
-  if (needsRow || scan.rowColumn) options.push('file_row_number=true')
   if (!files[0]!.complete && inside.length > 0) options.push(`schema=${declaredSchema(inside)}`)
   return `read_parquet(${pathList(files.map((f) => f.path))}, ${options.join(', ')})`
 }
