@@ -142,7 +142,8 @@ async function sealFile(path: string): Promise<SealedFile> {
   try {
     const sealed = await digest(handle)
     await handle.sync()
-    await chmod(path, READ_ONLY)
+    // Defence in depth only, and not ours to set on another user's file.
+    await chmod(path, READ_ONLY).catch(() => undefined)
     return sealed
   } finally {
     await handle.close()

@@ -1,4 +1,5 @@
 /** Delta commits of other writers: which may become part of the lake, and which freeze their table. */
+import { dirname } from 'node:path'
 import { messageOf } from '../../model/errors.ts'
 import { onlyAddsNullable, parseSchema } from '../../model/schema.ts'
 import { shapeOf } from '../../model/table.ts'
@@ -36,10 +37,32 @@ export async function inspectForeign(
   } catch (error) {
     return { kind: 'incompatible', reason: messageOf(error) }
   }
-  const dirty = await dirtiness(store, directory, before, after)
+  const dirty =
+    (await unsafeFile(store, directory, commit.adds)) ??
+    (await dirtiness(store, directory, before, after))
   return dirty === undefined
     ? { kind: 'adoptable', snapshot: after }
     : { kind: 'dirty', reason: dirty }
+}
+
+/** Other engines sync nothing: what the lake is about to name must first be whole and on disk. */
+async function unsafeFile(
+  store: Store,
+  directory: string,
+  adds: readonly AddFile[],
+): Promise<string | undefined> {
+  const directories = new Set<string>()
+  for (const add of adds) {
+    const path = filePath(directory, add.path)
+    const stat = await store.files.stat(path)
+    if (stat?.kind !== 'file' || stat.sizeBytes !== add.size) {
+      return `${add.path} is missing or has another size than its commit says`
+    }
+    await store.files.seal(path)
+    directories.add(dirname(path))
+  }
+  for (const path of directories) await store.files.sync(path)
+  return undefined
 }
 
 function incompatibility(before: Snapshot, commit: Commit): string | undefined {

@@ -20,7 +20,7 @@ const REFUSED: Readonly<Record<string, readonly [code: string, reason: string]>>
   'deltalog-invalid-protocol-version': ['UNSUPPORTED_FEATURE', 'minReaderVersion 99'],
   'deltalog-state-reconstruction-from-checkpoint-missing-metadata': [
     'CORRUPT_LOG',
-    'no protocol or metaData',
+    'schemaString is missing',
   ],
   'deltalog-state-reconstruction-from-checkpoint-missing-protocol': ['CORRUPT_LOG', 'protocol'],
   'deltalog-state-reconstruction-without-metadata': ['CORRUPT_LOG', 'no metaData'],
