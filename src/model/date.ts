@@ -7,10 +7,10 @@ const SHANGHAI_OFFSET_MS = 8 * 3_600_000
 
 /** Days since 1970-01-01 of a valid `YYYY-MM-DD` text, or undefined. */
 export function parseDay(text: string): number | undefined {
-  const match = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text)
-  if (!match) return undefined
-  const timeMs = Date.UTC(Number(match[1]), Number(match[2]) - 1, Number(match[3]))
-  return formatDay(timeMs / DAY_MS) === text ? timeMs / DAY_MS : undefined
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return undefined
+  // Not Date.UTC, which takes the years 0 to 99 for 1900 to 1999.
+  const timeMs = Date.parse(`${text}T00:00:00Z`)
+  return !Number.isNaN(timeMs) && formatDay(timeMs / DAY_MS) === text ? timeMs / DAY_MS : undefined
 }
 
 /** Days since 1970-01-01, or an error that names the text. */

@@ -18,9 +18,9 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 
 /** Milliseconds of a duration text; units from milliseconds to weeks, singular or plural. */
 export function parseDuration(text: string): number {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+?)s?\s*$/i.exec(text)
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(text)
   const word = match?.[2]?.toLowerCase() ?? ''
-  const unit = UNIT_MS[word] ?? UNIT_MS[`${word}s`]
+  const unit = UNIT_MS[word] ?? UNIT_MS[word.replace(/s$/, '')]
   if (!match || unit === undefined) {
     throw new LakeError('INVALID_ARGUMENT', `not a duration: ${text}`, {
       details: { text },
