@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'LAKE_WENT_BACK'
   | 'NO_LAKE'
   | 'NULL_KEY'
+  | 'NULL_VALUE'
   | 'OUT_OF_MEMORY'
   | 'QUERY_NOT_READ_ONLY'
   | 'SOURCE_FAILED'

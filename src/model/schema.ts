@@ -134,8 +134,25 @@ export function checkSchema(schema: Schema): Schema {
   if (schema.fields.length === 0) {
     throw new LakeError('INVALID_ARGUMENT', 'a table needs at least one column')
   }
-  checkColumnNames(schema.fields.map((f) => f.name))
+  checkNames(schema)
   return schema
+}
+
+/** The rules for names hold at every depth. */
+function checkNames(type: DataType): void {
+  if (typeof type === 'string') return
+  switch (type.type) {
+    case 'struct':
+      checkColumnNames(type.fields.map((f) => f.name))
+      for (const f of type.fields) checkNames(f.type)
+      return
+    case 'array':
+      checkNames(type.elementType)
+      return
+    case 'map':
+      checkNames(type.keyType)
+      checkNames(type.valueType)
+  }
 }
 
 /** The columns that `wanted` has and `schema` has not. A column with another type is an error. */
@@ -185,24 +202,28 @@ function typeClash(table: string, have: Field, want: Field): string {
   return `column ${have.name} of table ${table} is ${typeText(have.type)}, not ${typeText(want.type)}`
 }
 
-function parseType(value: unknown, where: string): DataType {
+/** Deeper than anyone nests types, and far from the end of the stack. */
+const DEPTH_MAX = 100
+
+function parseType(value: unknown, where: string, depth = 0): DataType {
   if (typeof value === 'string') return parsePrimitive(value, where)
+  if (depth > DEPTH_MAX) throw unknownType(`nested deeper than ${DEPTH_MAX} levels`, where)
   if (typeof value !== 'object' || value === null) throw unknownType(value, where)
   const node = value as Record<string, unknown>
   switch (node['type']) {
     case 'struct':
-      return { type: 'struct', fields: parseFields(node['fields'], where) }
+      return { type: 'struct', fields: parseFields(node['fields'], where, depth) }
     case 'array':
       return {
         type: 'array',
-        elementType: parseType(node['elementType'], where),
+        elementType: parseType(node['elementType'], where, depth + 1),
         containsNull: node['containsNull'] !== false,
       }
     case 'map':
       return {
         type: 'map',
-        keyType: parseType(node['keyType'], where),
-        valueType: parseType(node['valueType'], where),
+        keyType: parseType(node['keyType'], where, depth + 1),
+        valueType: parseType(node['valueType'], where, depth + 1),
         valueContainsNull: node['valueContainsNull'] !== false,
       }
     default:
@@ -210,7 +231,7 @@ function parseType(value: unknown, where: string): DataType {
   }
 }
 
-function parseFields(value: unknown, where: string): Field[] {
+function parseFields(value: unknown, where: string, depth: number): Field[] {
   if (!Array.isArray(value)) throw unknownType(value, where)
   return value.map((item: unknown) => {
     const node = (item ?? {}) as Record<string, unknown>
@@ -218,7 +239,7 @@ function parseFields(value: unknown, where: string): Field[] {
     if (typeof name !== 'string') throw unknownType(item, where)
     return {
       name,
-      type: parseType(node['type'], name),
+      type: parseType(node['type'], name, depth + 1),
       nullable: node['nullable'] !== false,
       metadata: (node['metadata'] ?? {}) as Record<string, unknown>,
     }
@@ -238,7 +259,7 @@ function parsePrimitive(text: string, where: string): PrimitiveType {
 }
 
 function unknownType(value: unknown, where: string): LakeError {
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'none').slice(0, 200)
   return new LakeError('UNSUPPORTED_TYPE', `column ${where} has a type we do not read: ${text}`, {
     details: { column: where, type: value },
     next: 'Read this table with the engine that wrote it.',

@@ -71,11 +71,16 @@ export function partitionColumnsOf(shape: TableShape): string[] {
 export function checkTable(table: TableDefinition): TableDefinition {
   checkTableName(table.name)
   checkSchema(table.schema)
-  const named = [...table.key, ...table.clustering, ...(table.period ? [table.period.column] : [])]
-  for (const column of named) fieldOf(table.schema, column, table.name)
-  if (table.layout === 'per-symbol') fieldOf(table.schema, 'symbol', table.name)
-  for (const column of table.key) checkKeyType(table, column)
+  checkShape(table, table.schema, table.name)
   return table
+}
+
+/** Checks that key, clustering and period name columns, and that the key can be compared. */
+export function checkShape(shape: TableShape, schema: Schema, table: string): void {
+  const named = [...shape.key, ...shape.clustering, ...(shape.period ? [shape.period.column] : [])]
+  for (const column of named) fieldOf(schema, column, table)
+  if (shape.layout === 'per-symbol') fieldOf(schema, 'symbol', table)
+  for (const column of shape.key) checkKeyType(schema, column, table)
 }
 
 /** The shape a new table gets when only its key is known: sorted by the key, its first date as period. */
@@ -93,11 +98,11 @@ export function defaultShape(
 const KEY_TYPES =
   /^(string|long|integer|short|byte|date|timestamp|timestamp_ntz|boolean|decimal.*)$/
 
-function checkKeyType(table: TableDefinition, column: string): void {
-  const { type } = fieldOf(table.schema, column, table.name)
+function checkKeyType(schema: Schema, column: string, table: string): void {
+  const { type } = fieldOf(schema, column, table)
   if (typeof type === 'string' && KEY_TYPES.test(type)) return
   throw new LakeError('INVALID_ARGUMENT', `column ${column} cannot be part of a key`, {
-    details: { table: table.name, column, type },
+    details: { table, column, type },
     next: 'Keys are texts, integers, decimals, dates, timestamps or booleans.',
   })
 }

@@ -7,6 +7,7 @@ import type { Action, Commit } from './actions.ts'
 import { corrupt } from './actions.ts'
 import { commitOf, parseCommit } from './parse.ts'
 import { SIDECARS } from './names.ts'
+import { canonicalPath } from './paths.ts'
 import type { CheckpointFiles } from './segment.ts'
 import { statsFromParsed } from './stats-parsed.ts'
 
@@ -19,12 +20,12 @@ export async function readCheckpoint(
   checkpoint: CheckpointFiles,
 ): Promise<Commit> {
   const where = join(directory, checkpoint.names[0]!)
-  const actions: Action[] = []
+  let actions: Action[] = []
+  // Not `push(...)`: a checkpoint may hold more rows than a call may have arguments.
   for (const name of checkpoint.names)
-    actions.push(...(await readActions(files, join(directory, name))))
-  for (const name of sidecarsOf(actions)) {
-    actions.push(...(await readActions(files, sidecarPath(directory, name))))
-  }
+    actions = actions.concat(await readActions(files, join(directory, name)))
+  for (const name of sidecarsOf(actions))
+    actions = actions.concat(await readActions(files, sidecarPath(directory, name)))
   const schemaString = actions
     .map((action) => (action['metaData'] as { schemaString?: string } | null)?.schemaString)
     .find((text) => text !== undefined)
@@ -66,9 +67,12 @@ function sidecarsOf(actions: readonly Action[]): string[] {
 
 /** The name of a sidecar is relative to the sidecar directory and URI-encoded. */
 function sidecarPath(directory: string, path: string): string {
-  const name = decodeURIComponent(path)
+  const name = canonicalPath(path)
   if (name.includes('/') || name.includes('\\') || name.startsWith('.')) {
-    throw new LakeError('UNSUPPORTED_FEATURE', `a sidecar outside the log: ${path}`)
+    throw new LakeError('UNSUPPORTED_FEATURE', `a sidecar outside the log: ${path}`, {
+      details: { path },
+      next: 'Read this table with the engine that wrote it.',
+    })
   }
   return join(directory, SIDECARS, name)
 }

@@ -26,7 +26,10 @@ export interface CheckpointContext {
   readonly directory: string
 }
 
-/** Writes the checkpoint of a snapshot, unless there is one, and then the hint. Returns its number of actions. */
+/**
+ * Writes the checkpoint of a snapshot, unless there is one, and then the hint. Returns its number of actions. A
+ * checkpoint of another writer is left alone, and so is the hint: what we did not read back we do not recommend.
+ */
 export async function writeCheckpoint(
   context: CheckpointContext,
   snapshot: Snapshot,
@@ -40,8 +43,9 @@ export async function writeCheckpoint(
     const sizeBytes = await writeRows(context, temporary, rows)
     await verify(files, temporary, snapshot, rows.length)
     await files.sync(log)
-    await files.link(temporary, join(log, name))
+    const linked = await files.link(temporary, join(log, name))
     await files.sync(log)
+    if (linked === 'exists') return rows.length
     await writeHint(files, log, effects, {
       version: snapshot.version,
       size: rows.length,

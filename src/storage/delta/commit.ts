@@ -104,6 +104,9 @@ export async function commitChange(
     // What we have seen must not be lost alone: that would leave a hole below our version.
     await context.files.sync(log)
     const version = now.version + 1
+    // Before the publication, because after it nothing may throw.
+    const snapshot = advance(now, version, commit, context.directory)
+    checkWritable(snapshot.protocol, snapshot.metadata, context.directory)
     const outcome = await publish(
       context.files,
       log,
@@ -111,7 +114,7 @@ export async function commitChange(
       commitText(commit),
       context.effects,
     )
-    if (outcome === 'published') return settle(context, log, now, version, txnId, commit)
+    if (outcome === 'published') return settle(context, log, snapshot, txnId)
   }
   return {
     kind: 'conflict',
@@ -124,17 +127,15 @@ export async function commitChange(
 async function settle(
   context: CommitContext,
   log: string,
-  now: Snapshot,
-  version: number,
+  snapshot: Snapshot,
   txnId: string,
-  commit: Commit,
 ): Promise<CommitOutcome> {
+  const { version } = snapshot
   try {
     await context.files.sync(log)
   } catch (error) {
     return { kind: 'unknown', version, txnId, reason: String(error) }
   }
-  const snapshot = advance(now, version, commit, context.directory)
   return { kind: 'committed', version, txnId, warnings: [], snapshot }
 }
 

@@ -1,6 +1,7 @@
-/** Conflict rules: may a staged commit still be published now that others were first? */
+/** Conflict rules: whether a staged commit may still be published now that others were first. */
 import { onlyAddsNullable, parseSchema, sameType } from '../../model/schema.ts'
 import type { AddFile, Metadata, Protocol, RemoveFile } from './actions.ts'
+import { COLUMN_TYPES } from './metadata.ts'
 import type { Snapshot } from './replay.ts'
 import { fileKey } from './replay.ts'
 
@@ -54,8 +55,8 @@ export async function clash(
 ): Promise<string | undefined> {
   const gone = change.removes.find((remove) => !now.files.has(fileKey(remove)))
   if (gone) return `another commit rewrote ${gone.path}`
-  const metadata = metadataClash(change, base, now)
-  if (metadata !== undefined) return metadata
+  const terms = protocolClash(change, base, now) ?? metadataClash(change, base, now)
+  if (terms !== undefined) return terms
   const fresh = freshFiles(base, now)
   return fresh.length === 0 ? undefined : freshClash(change, fresh, now, rows)
 }
@@ -93,6 +94,24 @@ async function freshClash(
   }
 }
 
+/** A protocol is replaced whole, so two that differ cannot both count. */
+function protocolClash(change: StagedChange, base: Snapshot, now: Snapshot): string | undefined {
+  if (!change.protocol || now.protocol === base.protocol) return undefined
+  const same = [base.protocol, change.protocol].some((p) => sameProtocol(p, now.protocol))
+  return same ? undefined : 'another commit changed the protocol'
+}
+
+function sameProtocol(a: Protocol, b: Protocol): boolean {
+  const text = (p: Protocol): string =>
+    JSON.stringify([
+      p.minReaderVersion,
+      p.minWriterVersion,
+      p.readerFeatures?.toSorted(),
+      p.writerFeatures?.toSorted(),
+    ])
+  return text(a) === text(b)
+}
+
 /** Two changes of metadata that only add nullable columns are merged by the caller; all others clash. */
 function metadataClash(change: StagedChange, base: Snapshot, now: Snapshot): string | undefined {
   const theirs = now.metadata !== base.metadata && !sameMetadata(now.metadata, base.metadata)
@@ -115,8 +134,17 @@ function metadataClash(change: StagedChange, base: Snapshot, now: Snapshot): str
 function fitsWidened(base: Snapshot, now: Snapshot): boolean {
   return (
     onlyAddsNullable(base.schema, now.schema) &&
-    String(base.metadata.partitionColumns) === String(now.metadata.partitionColumns)
+    String(base.metadata.partitionColumns) === String(now.metadata.partitionColumns) &&
+    shapeText(base.metadata) === shapeText(now.metadata)
   )
+}
+
+/** Key, clustering and layout of a table: what was staged under others is not to be trusted. */
+function shapeText(metadata: Metadata): string {
+  const own = Object.entries(metadata.configuration).filter(
+    ([key]) => key.startsWith('marketlake.') && key !== COLUMN_TYPES,
+  )
+  return JSON.stringify(own.toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** True if two metadata say the same, whatever the order of their keys. */
@@ -130,7 +158,7 @@ function sameRest(a: Metadata, b: Metadata): boolean {
       m.id,
       m.partitionColumns,
       Object.entries(m.configuration)
-        .filter(([key]) => key !== 'marketlake.columnTypes')
+        .filter(([key]) => key !== COLUMN_TYPES)
         .toSorted(([x], [y]) => (x < y ? -1 : 1)),
     ])
   return rest(a) === rest(b)

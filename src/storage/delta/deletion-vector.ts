@@ -1,10 +1,10 @@
 /** Deletion vectors: which rows of a file are gone (PROTOCOL.md, "Deletion Vector Format"). Read only. */
-import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { LakeError } from '../../model/errors.ts'
 import type { Files } from '../files/files.ts'
 import type { AddFile, DeletionVector } from './actions.ts'
 import { corrupt } from './actions.ts'
-import { canonicalPath, filePath } from './paths.ts'
+import { filePath } from './paths.ts'
 
 const loaded = new WeakMap<AddFile, readonly number[]>()
 
@@ -51,11 +51,11 @@ async function readVector(
 
 /** A relative vector is named by a prefix and a UUID in Z85; an absolute one by its path. */
 function vectorPath(directory: string, dv: DeletionVector, where: string): string {
-  if (dv.storageType === 'p') return filePath(directory, canonicalPath(dv.pathOrInlineDv))
+  if (dv.storageType === 'p') return filePath(directory, dv.pathOrInlineDv)
   const [prefix, text] = [dv.pathOrInlineDv.slice(0, -20), dv.pathOrInlineDv.slice(-20)]
   const hex = Buffer.from(decodeZ85(text, where)).toString('hex')
   const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-  return filePath(directory, join(prefix, `deletion_vector_${uuid}.bin`).replaceAll('\\', '/'))
+  return filePath(directory, `${prefix}${prefix && '/'}deletion_vector_${uuid}.bin`)
 }
 
 function sliceVector(content: Uint8Array, dv: DeletionVector, path: string): Uint8Array {
@@ -91,6 +91,8 @@ function parseBitmap(data: Uint8Array, where: string): number[] {
 
 const NO_RUNS = 12_346
 const WITH_RUNS = 12_347
+/** One for each value of the upper 16 bits. */
+const CONTAINERS_MAX = 65_536
 /** Containers with fewer values are arrays, larger ones bitmaps. */
 const ARRAY_VALUES_MAX = 4096
 /** With run containers, offsets are written only from so many containers on. */
@@ -102,6 +104,7 @@ function readRoaring(reader: Reader, base: number, rows: number[]): void {
   if (cookie !== NO_RUNS && kind !== WITH_RUNS) throw reader.broken()
   const hasRuns = kind === WITH_RUNS
   const count = hasRuns ? (cookie >>> 16) + 1 : reader.int32()
+  if (count < 0 || count > CONTAINERS_MAX) throw reader.broken()
   const runs = hasRuns ? reader.bytes(Math.ceil(count / 8)) : undefined
   const heads = Array.from({ length: count }, () => ({
     key: reader.uint16(),
@@ -191,20 +194,8 @@ function decodeZ85(text: string, where: string): Uint8Array {
       if (digit < 0) throw corrupt(where, 'a deletion vector text has a wrong character')
       value = value * 85 + digit
     }
+    if (value > 0xffffffff) throw corrupt(where, 'a deletion vector text has a wrong group')
     view.setUint32((i / 5) * 4, value)
   }
   return bytes
-}
-
-const CRC_TABLE = Array.from({ length: 256 }, (_, n) => {
-  let value = n
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1
-  return value >>> 0
-})
-
-/** CRC-32 (IEEE); Node's own came with version 22. */
-function crc32(data: Uint8Array): number {
-  let crc = 0xffffffff
-  for (const byte of data) crc = (CRC_TABLE[(crc ^ byte) & 0xff]! ^ (crc >>> 8)) >>> 0
-  return (crc ^ 0xffffffff) >>> 0
 }

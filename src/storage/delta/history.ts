@@ -3,10 +3,9 @@ import { join } from 'node:path'
 import { LakeError } from '../../model/errors.ts'
 import type { Files } from '../files/files.ts'
 import type { Commit } from './actions.ts'
-import { corrupt } from './actions.ts'
 import { commitAt } from './load.ts'
 import { LOG_DIRECTORY, commitName } from './names.ts'
-import { listLog, newestVersion } from './segment.ts'
+import { listLog, newestVersion, noTable } from './segment.ts'
 import { rowsOf } from './stats.ts'
 
 /** A commit in the history of a table. */
@@ -83,7 +82,7 @@ export async function versionAtTime(
   timestampMs: number,
 ): Promise<number> {
   const listing = await listLog(files, table)
-  if (!listing) throw corrupt(table, 'there is no Delta log')
+  if (!listing) throw noTable(table)
   let found: number | undefined
   let previous = Number.NEGATIVE_INFINITY
   for (const version of listing.commits) {

@@ -15,6 +15,7 @@ import { relationSchema } from '../parquet/inspect.ts'
 import { identifier, identifiers } from '../parquet/sql.ts'
 import { castColumn, losslessCast } from '../parquet/types.ts'
 import type { Value } from '../parquet/values.ts'
+import { checkRequired } from './required.ts'
 import type { StageContext } from './stage.ts'
 import { temporaryName } from './stage.ts'
 
@@ -33,6 +34,17 @@ export interface Incoming {
 
 /** Puts rows into a temporary table with the types of the table. */
 export async function receive(context: StageContext, input: Input): Promise<Incoming> {
+  const incoming = await fill(context, input)
+  try {
+    await checkRequired(context, incoming)
+  } catch (error) {
+    await forget(context.session, incoming)
+    throw error
+  }
+  return incoming
+}
+
+async function fill(context: StageContext, input: Input): Promise<Incoming> {
   const { session, snapshot, table } = context
   const name = temporaryName('incoming')
   if ('sql' in input) return receiveSql(context, name, input.sql)

@@ -1,4 +1,4 @@
-/** `marketlake/delta`: Delta tables by themselves, without a lake. */
+/** Delta tables by themselves, without a lake: the public sub-path `marketlake/delta`. */
 
 export { DeltaTable, TABLE_VIEW } from './table.ts'
 export type { TableOptions, TableWriteOptions } from './table.ts'

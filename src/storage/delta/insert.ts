@@ -13,6 +13,7 @@ import {
   partitionText,
 } from './partition.ts'
 import { relationSql } from './relation.ts'
+import { checkComplete } from './required.ts'
 import type { StageContext } from './stage.ts'
 import { removeOf, writeFile } from './stage.ts'
 
@@ -25,6 +26,7 @@ export interface Inserted {
 /** Writes the rows of a temporary table, none of whose keys is in the table, into new files. */
 export async function insertRows(context: StageContext, rows: Incoming): Promise<Inserted> {
   if (rows.rows === 0) return { adds: [], removes: [] }
+  checkComplete(context, rows)
   const fields = partitionFields(context.snapshot, context.table)
   return fields.length > 0
     ? insertPartitioned(context, rows, fields)
@@ -50,7 +52,7 @@ async function insertPartitioned(
   const removes: RemoveFile[] = []
   const stored = context.shape.layout === 'per-symbol'
   for (const values of await partitionsOf(context, rows, fields)) {
-    checkPartitionValues(values, context.table)
+    checkPartitionValues(fields, values, context.table)
     // In the per-symbol layout a symbol keeps one file: new rows are merged into it.
     const old = stored ? filesOf(context, fields, values) : []
     const fresh = completeSql(context.snapshot.schema, rows, partitionCondition(fields, values))

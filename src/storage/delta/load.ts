@@ -110,7 +110,10 @@ export function commitAt(
   return readCommit(files, join(table, LOG_DIRECTORY, commitName(version)))
 }
 
-/** Goes on from a snapshot to `version`, or to the newest, by reading only newer commits. */
+/**
+ * Goes on from a snapshot to `version`, or to the newest, by reading only newer commits. The same object comes back
+ * when there is nothing newer.
+ */
 export async function updateSnapshot(
   files: Files,
   table: string,
@@ -124,5 +127,25 @@ export async function updateSnapshot(
     replay ??= replayFrom(snapshot)
     apply(replay, next, commit)
   }
-  return replay ? finish(replay, table, snapshot) : snapshot
+  if (replay) return finish(replay, table, snapshot)
+  return snapshot.version < version ? acrossCleanup(files, table, snapshot, version) : snapshot
+}
+
+/**
+ * A cleanup takes commits away from the oldest on. If our own is gone, so may be the next one, and its absence no
+ * longer means that nobody committed: publishing there would write below the head, where nobody looks.
+ */
+async function acrossCleanup(
+  files: Files,
+  table: string,
+  snapshot: Snapshot,
+  version: number,
+): Promise<Snapshot> {
+  if (snapshot.version < 0) return snapshot
+  const own = join(table, LOG_DIRECTORY, commitName(snapshot.version))
+  if (await files.stat(own)) return snapshot
+  const listing = await listLog(files, table)
+  if (!listing || newestVersion(listing) <= snapshot.version) return snapshot
+  const wanted = Math.min(version, newestVersion(listing))
+  return (await loadSnapshot(files, table, wanted)) ?? snapshot
 }

@@ -45,7 +45,8 @@ export function mergedMetadata(ours: Metadata, base: Snapshot, now: Snapshot): M
   return withColumnTypes(merged, columnTypes(now.metadata))
 }
 
-const COLUMN_TYPES = 'marketlake.columnTypes'
+/** The property that remembers which types column names ever had. */
+export const COLUMN_TYPES = 'marketlake.columnTypes'
 
 /** Types of all columns the table ever had, as text by name: a name keeps its type for the life of a table. */
 export function columnTypes(metadata: Metadata): Readonly<Record<string, string>> {

@@ -2,10 +2,10 @@
 import { dirname, join } from 'node:path'
 import type { Effects } from '../../model/effects.ts'
 import { LakeError } from '../../model/errors.ts'
-import type { Schema } from '../../model/schema.ts'
-import { checkSchema } from '../../model/schema.ts'
+import type { Field, Schema } from '../../model/schema.ts'
+import { checkSchema, fieldOf } from '../../model/schema.ts'
 import type { Layout, PeriodColumn, TableShape } from '../../model/table.ts'
-import { defaultShape, shapeConfiguration } from '../../model/table.ts'
+import { checkShape, defaultShape, shapeConfiguration } from '../../model/table.ts'
 import type { Files } from '../files/files.ts'
 import { probeLinks } from '../files/probe.ts'
 import { commitChange } from './commit.ts'
@@ -13,6 +13,7 @@ import { loadSnapshot } from './load.ts'
 import { newMetadata } from './metadata.ts'
 import { LOG_DIRECTORY } from './names.ts'
 import { checkPartitionType } from './partition.ts'
+import { checkProperties } from './properties.ts'
 import { protocolFor } from './protocol.ts'
 import type { Snapshot } from './replay.ts'
 
@@ -62,10 +63,10 @@ const noRowTest = {
 
 function emptyTable(table: NewTable, effects: Effects): Snapshot {
   const schema = checkSchema(table.schema)
-  const partitionColumns =
-    table.partitionColumns ?? (table.layout === 'per-symbol' ? ['symbol'] : [])
-  for (const f of schema.fields) if (partitionColumns.includes(f.name)) checkPartitionType(f)
+  checkProperties(table.properties ?? {})
+  const partitionColumns = partitionColumnsOf(table, schema)
   const shape = { ...defaultShape(schema, table.key ?? [], table.layout), ...pickShape(table) }
+  checkShape(shape, schema, table.name ?? 'new')
   const configuration = { ...(isShaped(table) && shapeConfiguration(shape)), ...table.properties }
   return {
     version: -1,
@@ -85,6 +86,25 @@ function emptyTable(table: NewTable, effects: Effects): Snapshot {
     txns: new Map(),
     domains: new Map(),
   }
+}
+
+function partitionColumnsOf(table: NewTable, schema: Schema): readonly string[] {
+  const names = table.partitionColumns ?? (table.layout === 'per-symbol' ? ['symbol'] : [])
+  for (const name of names) checkPartitionType(exactField(schema, name))
+  if (new Set(names).size === names.length && names.length < schema.fields.length) return names
+  throw new LakeError('INVALID_ARGUMENT', 'a table cannot be partitioned like this', {
+    details: { partitionColumns: names },
+    next: 'Name each partition column once, and leave at least one column for the files.',
+  })
+}
+
+/** Partition columns stand in the log in the case of the schema. */
+function exactField(schema: Schema, name: string): Field {
+  const found = fieldOf(schema, name, 'new')
+  if (found.name === name) return found
+  throw new LakeError('COLUMN_NOT_FOUND', `the column is called ${found.name}, not ${name}`, {
+    details: { column: name, columns: [found.name] },
+  })
 }
 
 function pickShape(table: NewTable): Partial<TableShape> {

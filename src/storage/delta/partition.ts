@@ -3,6 +3,7 @@ import { LakeError } from '../../model/errors.ts'
 import type { DataType, Field } from '../../model/schema.ts'
 import { fieldOf } from '../../model/schema.ts'
 import { identifier, literal } from '../parquet/sql.ts'
+import { duckdbType } from '../parquet/types.ts'
 import type { PartitionValues } from './actions.ts'
 import { hiveDirectory } from './paths.ts'
 import type { Snapshot } from './replay.ts'
@@ -46,6 +47,30 @@ export function partitionCondition(fields: readonly Field[], values: PartitionVa
   return conditions.length === 0 ? 'true' : conditions.join(' AND ')
 }
 
+/** Values of some partition columns, as texts of the log; null for NULL. */
+export type PartitionKey = Readonly<Record<string, string | number | bigint | boolean | null>>
+
+/** A condition that selects the rows of one partition, or of all that share some values. */
+export function partitionPredicate(snapshot: Snapshot, values: PartitionKey): string {
+  const { partitionColumns } = snapshot.metadata
+  const conditions = Object.entries(values).map(([name, value]) => {
+    if (!partitionColumns.includes(name)) throw noPartition(name, partitionColumns)
+    const { type } = fieldOf(snapshot.schema, name, snapshot.metadata.name ?? 'table')
+    return value === null
+      ? `${identifier(name)} IS NULL`
+      : `${identifier(name)} = CAST(${literal(String(value))} AS ${duckdbType(type)})`
+  })
+  if (conditions.length === 0) throw noPartition('', partitionColumns)
+  return conditions.join(' AND ')
+}
+
+function noPartition(name: string, columns: readonly string[]): LakeError {
+  return new LakeError('INVALID_ARGUMENT', `no partition column: ${JSON.stringify(name)}`, {
+    details: { column: name, partitionColumns: columns },
+    next: `The table is partitioned by: ${columns.join(', ') || 'nothing'}.`,
+  })
+}
+
 /** The directory of a partition below the table. */
 export function partitionDirectory(columns: readonly string[], values: PartitionValues): string {
   return columns.map((name) => hiveDirectory(name, values[name] ?? null)).join('/')
@@ -56,12 +81,30 @@ export function partitionValueSql(type: DataType, expression: string): string {
   return type === 'binary' ? `encode(${expression})` : expression
 }
 
-/** The empty text cannot be told from NULL once it is a partition value. */
-export function checkPartitionValues(values: PartitionValues, table: string): void {
-  const empty = Object.entries(values).find(([, value]) => value === '')
-  if (!empty) return
-  throw new LakeError('INVALID_ARGUMENT', `an empty text cannot be a partition of ${table}`, {
-    details: { table, column: empty[0] },
-    next: 'Write NULL, or another text.',
-  })
+/** File systems refuse longer names. */
+const NAME_BYTES_MAX = 255
+
+/** Throws for values that other readers would take for something else, or that no directory can be named by. */
+export function checkPartitionValues(
+  fields: readonly Field[],
+  values: PartitionValues,
+  table: string,
+): void {
+  for (const field of fields) {
+    const reason = badValue(field, values[field.name] ?? null)
+    if (reason === undefined) continue
+    throw new LakeError('INVALID_ARGUMENT', `${reason} cannot be a partition of ${table}`, {
+      details: { table, column: field.name },
+      next: 'Write NULL or another value, or do not partition by this column.',
+    })
+  }
+}
+
+function badValue(field: Field, value: string | null): string | undefined {
+  if (value === null) return undefined
+  if (value === '') return 'an empty text, which cannot be told from NULL,'
+  const dated = field.type === 'date' || String(field.type).startsWith('timestamp')
+  if (dated && !/^\d{4}-/.test(value)) return `the year of ${value}`
+  const bytes = Buffer.byteLength(hiveDirectory(field.name, value))
+  return bytes > NAME_BYTES_MAX ? `a text that names a directory of ${bytes} bytes` : undefined
 }

@@ -53,8 +53,14 @@ const HIVE_NULL = '__HIVE_DEFAULT_PARTITION__'
 
 /** The directory of a partition, for example `symbol=000001.SZ`. */
 export function hiveDirectory(column: string, value: string | null): string {
-  const name = value === null || value === '' ? HIVE_NULL : hiveEscape(value)
-  return `${hiveEscape(column)}=${/^\.+$/.test(name) ? name.replaceAll('.', '%2E') : name}`
+  return `${hiveEscape(column)}=${value === null || value === '' ? HIVE_NULL : valueDirectory(value)}`
+}
+
+/** Texts that a directory name would say something else by: the parent, and the sign for NULL. */
+function valueDirectory(value: string): string {
+  if (/^\.+$/.test(value)) return value.replaceAll('.', '%2E')
+  if (value === HIVE_NULL) return value.replace('_', '%5F')
+  return hiveEscape(value)
 }
 
 function hiveEscape(text: string): string {

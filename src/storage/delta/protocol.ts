@@ -15,13 +15,7 @@ const READABLE = new Set([
   'vacuumProtocolCheck',
 ])
 /** Features that bind writers, and that we obey. */
-const WRITABLE = new Set([
-  'appendOnly',
-  'invariants',
-  'timestampNtz',
-  'domainMetadata',
-  'vacuumProtocolCheck',
-])
+const WRITABLE = new Set(['appendOnly', 'timestampNtz', 'domainMetadata', 'vacuumProtocolCheck'])
 const READER_VERSION_MAX = 3
 const WRITER_VERSION_MAX = 7
 
@@ -36,6 +30,21 @@ export function protocolFor(schema: Schema): Protocol {
     minWriterVersion: 7,
     readerFeatures: ['timestampNtz'],
     writerFeatures: ['timestampNtz', 'appendOnly', 'invariants'],
+  }
+}
+
+/**
+ * The protocol a table needs after it got columns of this schema; undefined if it needs no other. What the legacy
+ * versions implied is spelled out, so that nothing is lost.
+ */
+export function widenedProtocol(protocol: Protocol, schema: Schema): Protocol | undefined {
+  const readers = readerFeatures(protocol)
+  if (!usesTimestampNtz(schema) || readers.includes('timestampNtz')) return undefined
+  return {
+    minReaderVersion: READER_VERSION_MAX,
+    minWriterVersion: WRITER_VERSION_MAX,
+    readerFeatures: [...readers, 'timestampNtz'],
+    writerFeatures: [...new Set([...writerFeatures(protocol), ...readers, 'timestampNtz'])],
   }
 }
 
@@ -77,14 +86,13 @@ export function unwritableFeatures(protocol: Protocol, metadata: Metadata): stri
     return [`minWriterVersion ${protocol.minWriterVersion}`]
   }
   const features = [...new Set([...readerFeatures(protocol), ...writerFeatures(protocol)])]
-  const legacy = protocol.minWriterVersion < WRITER_VERSION_MAX
-  return features.filter((name) => {
-    if (name === 'invariants') return usesColumnKey(metadata, /^delta\.invariants$/)
-    return !WRITABLE.has(name) && (!legacy || inUse(name, metadata))
-  })
+  return features.filter((name) => !WRITABLE.has(name) && inUse(name, metadata))
 }
 
-/** A legacy version demands features that most of its tables never use; only use counts then. */
+/**
+ * Some features bind only tables that use them: legacy versions imply them for every table. A feature without a
+ * visible sign of use counts as used.
+ */
 function inUse(name: string, metadata: Metadata): boolean {
   const configuration = metadata.configuration
   switch (name) {
@@ -98,6 +106,10 @@ function inUse(name: string, metadata: Metadata): boolean {
       return usesColumnKey(metadata, /^delta\.generationExpression$/)
     case 'identityColumns':
       return usesColumnKey(metadata, /^delta\.identity\./)
+    case 'invariants':
+      return usesColumnKey(metadata, /^delta\.invariants$/)
+    case 'allowColumnDefaults':
+      return usesColumnKey(metadata, /^CURRENT_DEFAULT$/)
     default:
       return true
   }

@@ -57,6 +57,14 @@ function completeParts(
   })
 }
 
+/** The error for a directory that holds no table. */
+export function noTable(root: string): LakeError {
+  return new LakeError('TABLE_NOT_FOUND', `no Delta table here: ${root}`, {
+    details: { directory: root },
+    next: 'Name the directory that holds _delta_log.',
+  })
+}
+
 /** The newest version a listing shows. */
 export function newestVersion(listing: LogListing): number {
   return Math.max(listing.commits.at(-1) ?? -1, listing.checkpoints[0]?.version ?? -1)

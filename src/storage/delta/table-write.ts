@@ -3,7 +3,7 @@ import type { Effects } from '../../model/effects.ts'
 import { shapeOf } from '../../model/table.ts'
 import type { Files } from '../files/files.ts'
 import type { Session } from '../parquet/database.ts'
-import type { Metadata, Transaction } from './actions.ts'
+import type { Metadata, Protocol, Transaction } from './actions.ts'
 import { commitChange } from './commit.ts'
 import type { CommitOutcome, Operation } from './commit.ts'
 import type { CommitMode, StagedChange } from './conflict.ts'
@@ -17,9 +17,10 @@ import { discardWritten, noRows, syncStaged } from './stage.ts'
 export type WriteOutcome = CommitOutcome & { readonly counts: RowCounts }
 
 /** Stages an operation on a state of the table. */
-export type TableStage = (
-  context: StageContext,
-) => Promise<Staged & { readonly metadata?: Metadata }>
+export type TableStage = (context: StageContext) => Promise<TableStaged>
+
+/** What an operation of one table staged. */
+export type TableStaged = Staged & { readonly metadata?: Metadata; readonly protocol?: Protocol }
 
 /** A write of one table. */
 export interface TableWrite {
@@ -47,7 +48,11 @@ export async function writeTable(write: TableWrite): Promise<WriteOutcome> {
     const done = write.txn && base.txns.get(write.txn.appId)
     if (done && write.txn && done.version >= write.txn.version) return nothing(base, noRows)
     const written = new Set<string>()
-    const outcome = await attemptWrite(write, base, written)
+    const outcome = await attemptWrite(write, base, written).catch(async (error: unknown) => {
+      // What is thrown was thrown before the publication.
+      await discardWritten(write.files, write.directory, written)
+      throw error
+    })
     if (outcome.kind !== 'conflict') return outcome
     await discardWritten(write.files, write.directory, written)
     if (attempt >= ATTEMPTS_MAX) return outcome
@@ -62,14 +67,8 @@ async function attemptWrite(
 ): Promise<WriteOutcome> {
   const { files, effects, directory, session } = write
   const context = contextOf(write, base, written)
-  let staged: Awaited<ReturnType<TableStage>>
-  try {
-    staged = await write.stage(context)
-    await syncStaged(files, directory, staged.adds)
-  } catch (error) {
-    await discardWritten(files, directory, written)
-    throw error
-  }
+  const staged = await write.stage(context)
+  await syncStaged(files, directory, staged.adds)
   const empty = staged.adds.length + staged.removes.length === 0 && !staged.metadata
   if (empty && !write.txn) return nothing(base, staged.counts)
   const txns = write.txn ? [{ ...write.txn, lastUpdated: Math.floor(effects.now()) }] : []
@@ -77,7 +76,7 @@ async function attemptWrite(
   const rows = rowTest(session, directory)
   const outcome = await commitChange(
     { files, effects, directory, rows },
-    { ...change, operation: write.operation, txns },
+    { ...change, operation: { ...write.operation, metrics: metricsOf(staged) }, txns },
     base,
   )
   return { ...outcome, counts: staged.counts }
@@ -97,11 +96,7 @@ function contextOf(write: TableWrite, base: Snapshot, written: Set<string>): Sta
   }
 }
 
-function changeOf(
-  write: TableWrite,
-  staged: Awaited<ReturnType<TableStage>>,
-  key: readonly string[],
-): StagedChange {
+function changeOf(write: TableWrite, staged: TableStaged, key: readonly string[]): StagedChange {
   return {
     mode: write.mode,
     key,
@@ -109,7 +104,22 @@ function changeOf(
     adds: staged.adds,
     removes: staged.removes,
     ...(staged.metadata && { metadata: staged.metadata }),
+    ...(staged.protocol && { protocol: staged.protocol }),
   }
+}
+
+/** What happened, in the names that other engines show. */
+function metricsOf({ adds, removes, counts }: Staged): Record<string, string> {
+  const numbers = {
+    numOutputRows: counts.inserted + counts.updated,
+    numTargetRowsInserted: counts.inserted,
+    numTargetRowsUpdated: counts.updated,
+    numTargetRowsDeleted: counts.deleted,
+    numAddedFiles: adds.length,
+    numRemovedFiles: removes.length,
+    numOutputBytes: adds.reduce((sum, add) => sum + add.size, 0),
+  }
+  return Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, String(value)]))
 }
 
 /** Nothing to write: the version that was compared with stands for the result. */

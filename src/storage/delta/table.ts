@@ -13,11 +13,12 @@ import type { Parameters } from '../parquet/bind.ts'
 import { Database } from '../parquet/database.ts'
 import type { DatabaseOptions, ResultTable, Session } from '../parquet/database.ts'
 import type { Row } from '../parquet/values.ts'
-import type { Metadata, Transaction } from './actions.ts'
+import type { Transaction } from './actions.ts'
 import { writeCheckpoint } from './checkpoint-write.ts'
 import type { Operation } from './commit.ts'
 import type { CommitMode } from './conflict.ts'
 import { loadDeletions } from './deletion-vector.ts'
+import { checkFit } from './fit.ts'
 import type { TableCommitInfo } from './history.ts'
 import { tableHistory, versionAtTime } from './history.ts'
 import type { Input, OnDuplicate } from './incoming.ts'
@@ -27,12 +28,18 @@ import { LOG_DIRECTORY } from './names.ts'
 import { createTable } from './new-table.ts'
 import type { NewTable } from './new-table.ts'
 import { stageOptimize } from './optimize.ts'
+import { partitionPredicate } from './partition.ts'
+import type { PartitionKey } from './partition.ts'
+import { checkProperties } from './properties.ts'
+import { checkWritable, widenedProtocol } from './protocol.ts'
 import { snapshotSql } from './relation.ts'
 import type { Snapshot } from './replay.ts'
+import { stageRestore } from './restore.ts'
 import { stageAppend, stageDelete, stageReplace, stageReplaceWhere } from './rewrite.ts'
-import { noRows, removeOf } from './stage.ts'
+import { noTable } from './segment.ts'
+import { noRows } from './stage.ts'
 import { writeTable } from './table-write.ts'
-import type { TableStage, WriteOutcome } from './table-write.ts'
+import type { TableStage, TableStaged, WriteOutcome } from './table-write.ts'
 import { stageUpsert } from './upsert.ts'
 
 /** How a table is opened. */
@@ -184,6 +191,15 @@ export class DeltaTable {
     )
   }
 
+  /** Replaces one partition, or all that share some of its values; the new rows must lie in it. */
+  replacePartition(
+    values: PartitionKey,
+    input: Input,
+    options: TableWriteOptions = {},
+  ): Promise<WriteOutcome> {
+    return this.replaceWhere(partitionPredicate(this.#snapshot, values), input, options)
+  }
+
   /** Inserts rows with new keys, updates rows whose values differ, leaves the others alone. */
   upsert(input: Input, options: TableWriteOptions = {}): Promise<WriteOutcome> {
     const { key } = shapeOf(this.#snapshot.metadata.configuration)
@@ -201,18 +217,24 @@ export class DeltaTable {
 
   /** Adds nullable columns at the end. */
   addColumns(fields: readonly Field[]): Promise<WriteOutcome> {
-    return this.#changeMetadata('ADD COLUMNS', ({ metadata, schema }) => {
+    return this.#changeMetadata('ADD COLUMNS', ({ metadata, schema, protocol }) => {
       const added = missingFields(schema, schemaOf(fields), this.directory)
-      return widenedMetadata(metadata, schema, added)
+      if (added.length === 0) return {}
+      const widened = widenedProtocol(protocol, schemaOf(added))
+      return {
+        metadata: widenedMetadata(metadata, schema, added),
+        ...(widened && { protocol: widened }),
+      }
     })
   }
 
   /** Sets table properties; undefined takes one away. */
   setProperties(properties: Readonly<Record<string, string | undefined>>): Promise<WriteOutcome> {
+    checkProperties(properties)
     return this.#changeMetadata('SET TBLPROPERTIES', ({ metadata }) => {
       const merged = Object.entries({ ...metadata.configuration, ...properties })
       const configuration = Object.fromEntries(merged.filter(([, value]) => value !== undefined))
-      return { ...metadata, configuration: configuration as Record<string, string> }
+      return { metadata: { ...metadata, configuration: configuration as Record<string, string> } }
     })
   }
 
@@ -221,18 +243,7 @@ export class DeltaTable {
     const then = await loadSnapshot(this.#files, this.directory, version)
     if (!then) throw noTable(this.directory)
     const operation = { name: 'RESTORE', parameters: { version: String(version) } }
-    return this.#write('restore', operation, {}, async ({ snapshot, effects }) => ({
-      adds: [...then.files].flatMap(([key, file]) =>
-        snapshot.files.has(key) ? [] : [{ ...file, dataChange: true }],
-      ),
-      removes: [...snapshot.files].flatMap(([key, file]) =>
-        then.files.has(key) ? [] : [removeOf(file, effects.now())],
-      ),
-      counts: noRows,
-      ...(then.metadata.schemaString !== snapshot.metadata.schemaString && {
-        metadata: { ...snapshot.metadata, schemaString: then.metadata.schemaString },
-      }),
-    }))
+    return this.#write('restore', operation, {}, (c) => stageRestore(c, then))
   }
 
   /** Folds small files without changing a row. */
@@ -240,8 +251,10 @@ export class DeltaTable {
     return this.#write('optimize', { name: 'OPTIMIZE' }, {}, (c) => stageOptimize(c, { all: true }))
   }
 
-  /** Writes a checkpoint of the version that is shown. */
+  /** Writes a checkpoint of the version that is shown. A table that we may not write gets none from us either. */
   async checkpoint(): Promise<void> {
+    const { protocol, metadata } = this.#snapshot
+    checkWritable(protocol, metadata, this.directory)
     await this.#database.using((session) =>
       writeCheckpoint(
         { files: this.#files, effects: this.#effects, session, directory: this.directory },
@@ -260,22 +273,31 @@ export class DeltaTable {
     await this.#database.close()
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
   async #mount(session: Session): Promise<void> {
+    await checkFit(session, this.directory, this.#snapshot)
     const select = snapshotSql(this.directory, this.#snapshot)
     await session.run(`CREATE OR REPLACE TEMP VIEW ${TABLE_VIEW} AS ${select}`)
   }
 
+  /** Never back: of two writes at a time the first may end last. */
   async #move(snapshot: Snapshot): Promise<void> {
     await loadDeletions(this.#files, this.directory, snapshot.files.values())
-    this.#snapshot = snapshot
+    if (snapshot.version > this.version) this.#snapshot = snapshot
   }
 
-  #changeMetadata(name: string, change: (snapshot: Snapshot) => Metadata): Promise<WriteOutcome> {
+  #changeMetadata(
+    name: string,
+    change: (snapshot: Snapshot) => Pick<TableStaged, 'metadata' | 'protocol'>,
+  ): Promise<WriteOutcome> {
     return this.#write('metadata', { name }, {}, async ({ snapshot }) => ({
       adds: [],
       removes: [],
       counts: noRows,
-      metadata: change(snapshot),
+      ...change(snapshot),
     }))
   }
 
@@ -299,6 +321,7 @@ export class DeltaTable {
         stage,
         newest: async () => {
           await this.refresh()
+          await checkFit(session, this.directory, this.#snapshot)
           return this.#snapshot
         },
         ...(predicate !== undefined && { predicate }),
@@ -334,13 +357,6 @@ export class DeltaTable {
     await probeLinks(this.#files, join(this.directory, LOG_DIRECTORY), this.#effects)
     this.#probed = true
   }
-}
-
-function noTable(root: string): LakeError {
-  return new LakeError('TABLE_NOT_FOUND', `no Delta table here: ${root}`, {
-    details: { directory: root },
-    next: 'Name the directory that holds _delta_log.',
-  })
 }
 
 function keyless(directory: string): LakeError {

@@ -94,11 +94,12 @@ async function rangesOf(
     (f, i) => `min(${identifier(f.name)}) AS a${i}, max(${identifier(f.name)}) AS b${i}`,
   )
   const row = await session.row(`SELECT ${parts.join(', ')} FROM ${identifier(incoming.name)}`)
-  return ranged.map((f, i) => ({
-    column: f.name,
-    min: row[`a${i}`] as string | number,
-    max: row[`b${i}`] as string | number,
-  }))
+  return ranged.flatMap((f, i) => {
+    const [min, max] = [row[`a${i}`] as string | number, row[`b${i}`] as string | number]
+    // Dates outside four-digit years do not compare as text.
+    const plain = f.type !== 'date' || [min, max].every((day) => /^\d{4}-/.test(String(day)))
+    return plain ? [{ column: f.name, min, max }] : []
+  })
 }
 
 const FILE = 'marketlake_file'

@@ -3,19 +3,13 @@ import { dirname, join } from 'node:path'
 import { intervalText } from '../../model/duration.ts'
 import { LakeError } from '../../model/errors.ts'
 import type { Field } from '../../model/schema.ts'
-import {
-  findField,
-  missingFields,
-  schemaOf,
-  typeText,
-  usesTimestampNtz,
-} from '../../model/schema.ts'
+import { findField, missingFields, schemaOf, typeText } from '../../model/schema.ts'
 import type { TableDefinition } from '../../model/table.ts'
 import { checkTable, partitionColumnsOf, shapeConfiguration } from '../../model/table.ts'
 import type { Metadata } from '../delta/actions.ts'
 import { columnTypes, newMetadata, widenedMetadata, withColumnTypes } from '../delta/metadata.ts'
 import { LOG_DIRECTORY } from '../delta/names.ts'
-import { checkWritable, protocolFor } from '../delta/protocol.ts'
+import { checkWritable, protocolFor, widenedProtocol } from '../delta/protocol.ts'
 import type { Snapshot } from '../delta/replay.ts'
 import type { LakeRecord } from './record.ts'
 import type { Store } from './store.ts'
@@ -178,9 +172,8 @@ export function widening(
   const known = columnTypes(snapshot.metadata)
   for (const column of missing) checkOldType(known, column, table)
   const metadata = withColumnTypes(widenedMetadata(snapshot.metadata, snapshot.schema, missing))
-  const needsNtz =
-    missing.some((f) => usesTimestampNtz(f.type)) && !usesTimestampNtz(snapshot.schema)
-  return needsNtz ? { metadata, protocol: protocolFor(schemaOf(missing)) } : { metadata }
+  const protocol = widenedProtocol(snapshot.protocol, schemaOf(missing))
+  return protocol ? { metadata, protocol } : { metadata }
 }
 
 /** A name that a table had in an earlier version keeps its type: files of then may become live again. */

@@ -1,10 +1,9 @@
 /** What a Parquet file really holds: its columns and types, before anyone relies on them. */
 import type { Schema } from '../../model/schema.ts'
 import { field, findField, schemaOf, typeText } from '../../model/schema.ts'
-import { LakeError } from '../../model/errors.ts'
 import type { Session } from './database.ts'
-import { pathLiteral } from './sql.ts'
-import { deltaType, losslessCast } from './types.ts'
+import { pathList, pathLiteral } from './sql.ts'
+import { deltaType, losslessCast, readableAs } from './types.ts'
 
 /** A column of a relation: its Delta type, and DuckDB's own name for the type it has now. */
 export interface SourceColumn {
@@ -46,12 +45,69 @@ export function misfit(file: Schema, table: Schema): string | undefined {
   return undefined
 }
 
-/** Throws `TYPE_MISMATCH` if a file does not fit a table. */
-export function checkFits(file: Schema, table: Schema, path: string): void {
-  const reason = misfit(file, table)
-  if (reason === undefined) return
-  throw new LakeError('TYPE_MISMATCH', `${path}: ${reason}`, {
-    details: { path },
-    next: 'Write the file again with the types of the table.',
-  })
+/** What is asked of files that others wrote. */
+export interface Expectation {
+  /** The columns that files should have, under the names that files use. */
+  readonly schema: Schema
+  /** Field ids by column, where files must carry them. */
+  readonly ids?: ReadonlyMap<string, number>
+}
+
+/** A file that cannot be read right, and why. */
+export interface BadFile {
+  readonly path: string
+  readonly reason: string
+}
+
+type Shape = readonly { readonly name: string; readonly id: bigint | number | null }[]
+
+/**
+ * The first of some Parquet files that cannot be read as expected without a wrong value; undefined if all can.
+ * Footers are read once, and only one file of each shape is looked at closely.
+ */
+export async function findBadFile(
+  session: Session,
+  paths: readonly string[],
+  expected: Expectation,
+): Promise<BadFile | undefined> {
+  for (const { path, shape } of await distinctShapes(session, paths)) {
+    const found = await fileSchema(session, path)
+    const reason = badShape(found, expected) ?? badIds(shape, expected.ids)
+    if (reason !== undefined) return { path, reason }
+  }
+  return undefined
+}
+
+async function distinctShapes(
+  session: Session,
+  paths: readonly string[],
+): Promise<{ path: string; shape: Shape }[]> {
+  if (paths.length === 0) return []
+  return session.rows(
+    `SELECT shape, min(file_name) AS path FROM (
+       SELECT file_name, list({name: name, type: duckdb_type, children: num_children, id: field_id} ORDER BY column_id) AS shape
+       FROM parquet_schema(${pathList(paths)}) GROUP BY file_name) GROUP BY shape`,
+  ) as unknown as Promise<{ path: string; shape: Shape }[]>
+}
+
+function badShape(file: Schema, { schema }: Expectation): string | undefined {
+  for (const want of schema.fields) {
+    const have = findField(file, want.name)
+    if (!have) {
+      if (!want.nullable) return `it has no column ${want.name}, which may not be NULL`
+    } else if (!readableAs(have.type, want.type)) {
+      return `column ${have.name} is ${typeText(have.type)}, the table has ${typeText(want.type)}`
+    }
+  }
+  return undefined
+}
+
+/** Columns are read by name, so a file whose ids say something else than its names cannot be read. */
+function badIds(shape: Shape, ids: Expectation['ids']): string | undefined {
+  for (const [name, id] of ids ?? []) {
+    const numbered = shape.find((column) => Number(column.id ?? Number.NaN) === id)
+    const fits = numbered ? numbered.name === name : !shape.some((column) => column.name === name)
+    if (!fits) return `columnMapping: column ${name} does not have the field id ${id}`
+  }
+  return undefined
 }

@@ -38,38 +38,41 @@ export function scanSql(scan: Scan): string {
 /** Files of one kind are read in one list: complete ones fast, others by name with the declared schema. */
 function groupFiles(scan: Scan): Map<string, ScanFile[]> {
   const partitions = (file: ScanFile): string => Object.keys(file.partition ?? {}).join()
-  const own = (file: ScanFile): string => (file.deleted?.length ? file.path : '')
-  return groupBy(scan.files, (file) => `${file.complete}:${partitions(file)}:${own(file)}`)
+  const thinned = (file: ScanFile): boolean => (file.deleted?.length ?? 0) > 0
+  return groupBy(scan.files, (file) => `${file.complete}:${partitions(file)}:${thinned(file)}`)
 }
 
+/** Our name for the file of a row; a table may well have a column called `filename`. */
 const FILE = '__marketlake_file'
-/** DuckDB's own names for the file of a row and its number in it. */
-const VIRTUAL_FILE = 'filename'
+/** DuckDB's own name for the number of a row in its file. */
 const VIRTUAL_ROW = 'file_row_number'
 
 function branchSql(scan: Scan, files: readonly ScanFile[]): string {
   const outside = Object.keys(files[0]!.partition ?? {})
   const physical = (scan.physical ?? scan.schema).fields
   const inside = physical.filter((_, i) => !outside.includes(scan.schema.fields[i]!.name))
-  const deleted = files[0]!.deleted ?? []
   const columns = scan.schema.fields.map((f, i) =>
     outside.includes(f.name)
       ? castColumn(f, partitionValue(f))
       : castColumn(f, renamed(`f.${identifier(physical[i]!.name)}`, physical[i]!.type, f.type)),
   )
-  if (scan.fileColumn) columns.push(`f.${VIRTUAL_FILE} AS ${identifier(scan.fileColumn)}`)
+  if (scan.fileColumn) columns.push(`f.${FILE} AS ${identifier(scan.fileColumn)}`)
   if (scan.rowColumn) columns.push(`f.${VIRTUAL_ROW} AS ${identifier(scan.rowColumn)}`)
   checkVirtual(scan, files)
-  const source = readParquet(files, inside)
-  const join =
-    outside.length > 0
-      ? ` JOIN ${partitionValues(files, outside)} ON f.${VIRTUAL_FILE} = p.${FILE}`
-      : ''
-  const live =
-    deleted.length > 0
-      ? ` WHERE f.${VIRTUAL_ROW} NOT IN (SELECT unnest([${deleted.join(', ')}]::BIGINT[]))`
-      : ''
-  return `SELECT ${columns.join(', ')} FROM ${source} f${join}${live}`
+  const partition =
+    outside.length > 0 ? ` JOIN ${partitionValues(files, outside)} ON f.${FILE} = p.${FILE}` : ''
+  const source = readParquet(scan, files, inside)
+  return `SELECT ${columns.join(', ')} FROM ${source} f${partition}${thinning(files)}`
+}
+
+/** Takes out the deleted rows; files with and without them are never in one branch. */
+function thinning(files: readonly ScanFile[]): string {
+  if (!files[0]!.deleted?.length) return ''
+  const lists = files.map(
+    (file) => `(${literal(file.path)}, [${file.deleted!.join(', ')}]::BIGINT[])`,
+  )
+  return ` ANTI JOIN (SELECT file, unnest(gone) AS gone FROM (VALUES ${lists.join(', ')}) v(file, gone)) d
+    ON f.${FILE} = d.file AND f.${VIRTUAL_ROW} = d.gone`
 }
 
 function partitionValue(column: Field): string {
@@ -79,26 +82,20 @@ function partitionValue(column: Field): string {
 
 /** A real column of the name would be read in place of DuckDB's own. */
 function checkVirtual(scan: Scan, files: readonly ScanFile[]): void {
-  const { partition, deleted } = files[0]!
-  const used = [
-    ...(scan.fileColumn || partition ? [VIRTUAL_FILE] : []),
-    ...(scan.rowColumn || deleted?.length ? [VIRTUAL_ROW] : []),
-  ]
-  const clash = used.find((name) => findField(scan.physical ?? scan.schema, name))
-  if (clash === undefined) return
+  if (!scan.rowColumn && !files[0]!.deleted?.length) return
+  if (!findField(scan.physical ?? scan.schema, VIRTUAL_ROW)) return
   throw new LakeError(
     'UNSUPPORTED_FEATURE',
-    `a column called ${clash} cannot be in a table that is read like this`,
-    {
-      details: { column: clash },
-      next: 'Rename the column.',
-    },
+    `a column called ${VIRTUAL_ROW} cannot be in a table whose rows are deleted one by one`,
+    { details: { column: VIRTUAL_ROW }, next: 'Rename the column.' },
   )
 }
 
-function readParquet(files: readonly ScanFile[], inside: readonly Field[]): string {
+function readParquet(scan: Scan, files: readonly ScanFile[], inside: readonly Field[]): string {
+  const { complete, partition, deleted } = files[0]!
   const options = ['hive_partitioning=false']
-  if (!files[0]!.complete && inside.length > 0) options.push(`schema=${declaredSchema(inside)}`)
+  if (scan.fileColumn || partition || deleted?.length) options.push(`filename=${literal(FILE)}`)
+  if (!complete && inside.length > 0) options.push(`schema=${declaredSchema(inside)}`)
   return `read_parquet(${pathList(files.map((f) => f.path))}, ${options.join(', ')})`
 }
 

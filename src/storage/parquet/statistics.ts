@@ -163,5 +163,6 @@ function timestampBound(text: string, side: Side, zone: string): string | undefi
   const exactMs = Date.parse(`${match[1]}T${match[2]}.${micros.slice(0, 3)}Z`)
   if (Number.isNaN(exactMs)) return undefined
   const roundUp = side === 'max' && micros.slice(3) !== '000'
-  return `"${new Date(exactMs + (roundUp ? 1 : 0)).toISOString().slice(0, -1)}${zone}"`
+  const bound = new Date(exactMs + (roundUp ? 1 : 0)).toISOString().slice(0, -1)
+  return /^\d{4}-/.test(bound) ? `"${bound}${zone}"` : undefined
 }

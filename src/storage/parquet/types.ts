@@ -138,3 +138,36 @@ function sameNested(from: DataType, to: DataType): boolean {
   }
   return from.fields.length === to.fields.length && from.fields.every(fits)
 }
+
+const TIMESTAMPS = new Set<DataType>(['timestamp', 'timestamp_ntz'])
+
+/**
+ * True if DuckDB reads a column of a file as a column of a table without changing a value in silence. Wider than
+ * `losslessCast`: a cast that fails loudly is no danger, struct fields may be missing, old timestamps name no zone,
+ * and Delta's type widening is allowed.
+ */
+export function readableAs(file: DataType, table: DataType): boolean {
+  if (typeof file !== 'string' || typeof table !== 'string') return readableNested(file, table)
+  if (losslessCast(file, table)) return true
+  if (INTEGERS.includes(file) && INTEGERS.includes(table)) return true
+  if (TIMESTAMPS.has(file) && TIMESTAMPS.has(table)) return true
+  if (file === 'date') return table === 'timestamp_ntz'
+  const small = INTEGERS.includes(file) && file !== 'long'
+  return (
+    (small && table === 'double') || (INTEGERS.includes(file) && decimalOf(table) !== undefined)
+  )
+}
+
+function readableNested(file: DataType, table: DataType): boolean {
+  if (typeof file === 'string' || typeof table === 'string') return false
+  if (file.type === 'array' && table.type === 'array')
+    return readableAs(file.elementType, table.elementType)
+  if (file.type === 'map' && table.type === 'map') {
+    return readableAs(file.keyType, table.keyType) && readableAs(file.valueType, table.valueType)
+  }
+  if (file.type !== 'struct' || table.type !== 'struct') return false
+  return table.fields.every((want) => {
+    const have = file.fields.find((f) => f.name.toLowerCase() === want.name.toLowerCase())
+    return !have || readableAs(have.type, want.type)
+  })
+}

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LakeError } from '../../../src/model/errors.ts'
 import { loadDeletions } from '../../../src/storage/delta/deletion-vector.ts'
+import { checkFit } from '../../../src/storage/delta/fit.ts'
 import { loadSnapshot } from '../../../src/storage/delta/load.ts'
 import { snapshotSql } from '../../../src/storage/delta/relation.ts'
 import { localFiles } from '../../../src/storage/files/local.ts'
@@ -113,6 +114,7 @@ describeShared('golden tables', ['golden-delta', 'tables'], () => {
     }
     const expected = parquetFiles(join(root, name, 'expected'))
     await loadDeletions(localFiles, directory, snapshot!.files.values())
+    await checkFit(session, directory, snapshot!)
     const ours = snapshotSql(directory, snapshot!)
     const count = ROW_COUNTS[name]
     if (count !== undefined) {
