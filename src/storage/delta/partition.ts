@@ -1,7 +1,7 @@
 /** Partition values: their text in the log, and the directories they name. */
 import { LakeError } from '../../model/errors.ts'
 import type { DataType, Field } from '../../model/schema.ts'
-import { fieldOf } from '../../model/schema.ts'
+import { fieldOf, typeText } from '../../model/schema.ts'
 import { identifier, literal } from '../parquet/sql.ts'
 import { duckdbType } from '../parquet/types.ts'
 import type { PartitionValues } from './actions.ts'
@@ -103,7 +103,7 @@ export function checkPartitionValues(
 function badValue(field: Field, value: string | null): string | undefined {
   if (value === null) return undefined
   if (value === '') return 'an empty text, which cannot be told from NULL,'
-  const dated = field.type === 'date' || String(field.type).startsWith('timestamp')
+  const dated = ['date', 'timestamp', 'timestamp_ntz'].includes(typeText(field.type))
   if (dated && !/^\d{4}-/.test(value)) return `the year of ${value}`
   const bytes = Buffer.byteLength(hiveDirectory(field.name, value))
   return bytes > NAME_BYTES_MAX ? `a text that names a directory of ${bytes} bytes` : undefined

@@ -178,7 +178,7 @@ async function stageRound(
     `EXISTS (SELECT 1 FROM ${identifier(names.state)} k WHERE ${equalOn(GROUP, 'k', 'a')} AND ${condition} AND ${same('k')})`
   // Of several rows of one report only the last is its present state; the others are versions of before.
   const known = options.dated
-    ? stored('k.notice_date IS NOT DISTINCT FROM a.notice_date')
+    ? stored(SAME_DATE)
     : `(CASE WHEN a.round = a.rounds THEN l.vintage IS NOT NULL AND ${same('l')} ELSE ${stored('true')} END)`
   const columns = snapshot.schema.fields.map(
     (f) => `${newColumn(f, arrival, options)} AS ${identifier(f.name)}`,
@@ -190,8 +190,12 @@ async function stageRound(
      FROM ${rows} a LEFT JOIN (${latest}) l ON ${equalOn(GROUP, 'l', 'a')}
      WHERE NOT ${known}`,
   )
-  await fillNotice(session, names, rows, options)
+  await fillNotice(session, names, rows, options.dated ? same('s') : 'true')
 }
+
+/** A date that one side does not know says nothing against the other's. */
+const SAME_DATE =
+  '(k.notice_date = a.notice_date OR k.notice_date IS NULL OR a.notice_date IS NULL)'
 
 /** The newest version of each report, with the highest number and whether the base has any. */
 function latestSql(state: string): string {
@@ -239,9 +243,15 @@ function newColumn(column: Field, arrival: Arrival, options: VintageOptions): st
 
 const KNOWN_DAY = `CAST(timezone('Asia/Shanghai', a.known_at) AS DATE)`
 
-/** A later version of a source that gives no date for it became known when it was fetched. */
+/**
+ * The source's own date of the version. A source that shows only the present state repeats the first notice:
+ * unless its date moved on, a later version became known when it was fetched, and never before the one it follows.
+ */
 function noticeDate(options: VintageOptions): string {
-  const own = options.dated ? `coalesce(a.notice_date, ${KNOWN_DAY})` : KNOWN_DAY
+  const fetched = `greatest(${KNOWN_DAY}, l.newest_notice)`
+  const own = options.dated
+    ? `coalesce(a.notice_date, ${KNOWN_DAY})`
+    : `CASE WHEN a.notice_date > l.newest_notice THEN a.notice_date ELSE ${fetched} END`
   return `CASE WHEN l.top IS NULL THEN a.notice_date ELSE ${own} END`
 }
 
@@ -253,17 +263,21 @@ function originOf(options: VintageOptions): string {
   return `coalesce(a.origin, CASE WHEN ${soon} OR ${change} THEN 'live' ELSE 'backfill' END)`
 }
 
-/** An unknown notice date may be filled once, in the version that holds the same values. */
+/**
+ * An unknown notice date may be filled once: in the first version by a source that repeats the first notice,
+ * in the version with the same values by one that dates its versions.
+ */
 async function fillNotice(
   session: StageContext['session'],
   names: Names,
   rows: string,
-  options: VintageOptions,
+  filled: string,
 ): Promise<void> {
-  if (options.dated) return
+  const dated = filled !== 'true'
   await session.run(
     `UPDATE ${identifier(names.state)} s SET notice_date = a.notice_date FROM ${rows} a
-     WHERE ${equalOn(GROUP, 's', 'a')} AND s.vintage = 1 AND s.notice_date IS NULL AND a.notice_date IS NOT NULL`,
+     WHERE ${equalOn(GROUP, 's', 'a')} AND s.notice_date IS NULL AND a.notice_date IS NOT NULL
+       AND ${dated ? filled : `s.vintage = 1 AND a.round = 1`}`,
   )
 }
 

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { AddFile, DeletionVector } from '../../../src/storage/delta/actions.ts'
 import { deletedRows, loadDeletions } from '../../../src/storage/delta/deletion-vector.ts'
