@@ -35,7 +35,7 @@ const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
 
 describe.each(files)('src/$path', ({ path, text }) => {
   test('opens with a sentence that says what it is for', () => {
-    expect(text.replace(/^#!.*\n/, '')).toMatch(/^\/\*\* [A-Z][^\n]*\./)
+    expect(text.replace(/^#!.*\n/, '')).toMatch(/^\/\*\* [A-Z`][^\n]*\./)
   })
 
   test('fits', () => {

@@ -39,6 +39,7 @@ export function buildProgram(runner: Runner): Command {
   addSyncCommands(program, runner)
   addReadCommands(program, runner)
   addMaintenanceCommands(program, runner)
+  addConfigCommand(program, runner)
   return program
 }
 
@@ -252,4 +253,18 @@ function addCheckCommands(
   command('du', 'what takes the space').action(
     action(runner, async (c) => (await commands()).du(c)),
   )
+}
+
+function addConfigCommand(program: Command, runner: Runner): void {
+  program
+    .command('config')
+    .description('the settings of the lake')
+    .command('show')
+    .description('every setting with its value; secrets are hidden')
+    .option('--origin', 'also where the value comes from')
+    .action(
+      action(runner, async (c, o: { origin?: boolean }) =>
+        (await import('./commands/config.ts')).showConfig(c, o),
+      ),
+    )
 }

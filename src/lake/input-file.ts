@@ -3,7 +3,7 @@ import { LakeError } from '../model/errors.ts'
 import type { Field } from '../model/schema.ts'
 import type { Files } from '../storage/files/files.ts'
 import type { Session } from '../storage/parquet/database.ts'
-import { identifier, identifiers, literal, pathLiteral } from '../storage/parquet/sql.ts'
+import { identifier, literal, pathLiteral } from '../storage/parquet/sql.ts'
 import { duckdbType } from '../storage/parquet/types.ts'
 import type { Row } from '../storage/parquet/values.ts'
 
@@ -187,9 +187,4 @@ export function storableTypes(
       : [`CAST(${identifier(c.name)} AS ${type}) AS ${identifier(c.name)}`]
   })
   return casts.length === 0 ? sql : `SELECT * REPLACE (${casts.join(', ')}) FROM (${sql})`
-}
-
-/** A SELECT of columns by name. */
-export function selectColumns(table: string, columns: readonly Field[]): string {
-  return `SELECT ${identifiers(columns.map((f) => f.name))} FROM ${identifier(table)}`
 }

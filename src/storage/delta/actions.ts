@@ -91,9 +91,6 @@ export interface Commit {
   readonly adds: readonly AddFile[]
 }
 
-/** A commit without actions. */
-export const emptyCommit: Commit = { txns: [], domains: [], removes: [], adds: [] }
-
 /** The lines of a commit; `commitInfo` first. */
 export function actionsOf(commit: Commit): Action[] {
   return [

@@ -1,7 +1,7 @@
 /** Rows on their way in: a temporary table with columns of the table, its keys checked. */
 import { LakeError } from '../../model/errors.ts'
 import type { Schema } from '../../model/schema.ts'
-import { fieldOf, findField, schemaOf, typeText } from '../../model/schema.ts'
+import { fieldOf, findField, typeText } from '../../model/schema.ts'
 import type { Session } from '../parquet/database.ts'
 import type { InputColumns, InputRow } from '../parquet/ingest.ts'
 import {
@@ -198,12 +198,4 @@ export function completeSql(schema: Schema, incoming: Incoming, where = ''): str
     findField(incoming.schema, f.name) ? identifier(f.name) : castColumn(f, 'NULL'),
   )
   return `SELECT ${columns.join(', ')} FROM ${identifier(incoming.name)}${where && ` WHERE ${where}`}`
-}
-
-/** The same table seen as another part of the columns. */
-export function withColumns(incoming: Incoming, names: readonly string[]): Incoming {
-  return {
-    ...incoming,
-    schema: schemaOf(incoming.schema.fields.filter((f) => names.includes(f.name))),
-  }
 }

@@ -1,6 +1,6 @@
 /** Partition values: their text in the log, and the directories they name. */
 import { LakeError } from '../../model/errors.ts'
-import type { DataType, Field } from '../../model/schema.ts'
+import type { Field } from '../../model/schema.ts'
 import { fieldOf, typeText } from '../../model/schema.ts'
 import { identifier, literal } from '../parquet/sql.ts'
 import { duckdbType } from '../parquet/types.ts'
@@ -74,11 +74,6 @@ function noPartition(name: string, columns: readonly string[]): LakeError {
 /** The directory of a partition below the table. */
 export function partitionDirectory(columns: readonly string[], values: PartitionValues): string {
   return columns.map((name) => hiveDirectory(name, values[name] ?? null)).join('/')
-}
-
-/** The value of a partition as SQL of the column's type; `expression` is its text. */
-export function partitionValueSql(type: DataType, expression: string): string {
-  return type === 'binary' ? `encode(${expression})` : expression
 }
 
 /** File systems refuse longer names. */

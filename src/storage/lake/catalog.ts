@@ -75,15 +75,3 @@ function wanted(
   const [now, then] = [record.tables[options.table], before?.tables[options.table]]
   return now?.version !== then?.version || now?.path !== then?.path
 }
-
-/** The record in which a transaction id stands, looking back from the head; undefined if it is in none kept. */
-export async function findTransaction(
-  store: Store,
-  txnId: string,
-): Promise<LakeRecord | undefined> {
-  let record: LakeRecord | undefined = await refreshHead(store)
-  while (record && record.txnId !== txnId) {
-    record = record.version > 0 ? await readRecord(store, record.version - 1) : undefined
-  }
-  return record
-}

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { intervalText } from '../../model/duration.ts'
 import { LakeError } from '../../model/errors.ts'
 import type { Field } from '../../model/schema.ts'
-import { findField, missingFields, schemaOf, typeText } from '../../model/schema.ts'
+import { missingFields, schemaOf, typeText } from '../../model/schema.ts'
 import type { TableDefinition } from '../../model/table.ts'
 import { checkTable, partitionColumnsOf, shapeConfiguration } from '../../model/table.ts'
 import type { Metadata } from '../delta/actions.ts'
@@ -184,9 +184,4 @@ function checkOldType(known: Readonly<Record<string, string>>, column: Field, ta
     details: { table, column: name, expected: known[name], found: column.type },
     next: 'Store the new values under another name.',
   })
-}
-
-/** True if a snapshot has a column. */
-export function hasColumn(snapshot: Snapshot, name: string): boolean {
-  return findField(snapshot.schema, name) !== undefined
 }
