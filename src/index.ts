@@ -25,7 +25,7 @@ export type { Committed, Conflict, LakeOutcome, Unknown } from './storage/lake/o
 // Tables.
 export { field, schemaOf } from './model/schema.ts'
 export type { DataType, Field, Schema } from './model/schema.ts'
-export type { Layout, PeriodColumn, TableDefinition } from './model/table.ts'
+export type { Layout, NewTable, PeriodColumn, TableDefinition } from './model/table.ts'
 export { STANDARD_TABLES } from './model/standard-tables.ts'
 export { normalizeSymbol, parseSymbol } from './model/symbol.ts'
 

@@ -1,6 +1,7 @@
 /** What every command has: its global options, and where its data and words go. */
 import { LakeError, messageOf } from '../model/errors.ts'
 import { EXIT, exitCodeOf } from './exit-code.ts'
+import { textWidth } from './width.ts'
 
 /** Options that stand before or after any command. */
 export interface GlobalOptions {
@@ -81,10 +82,23 @@ export async function reportError(error: unknown, json: boolean): Promise<number
     await writeDocument({ error: { code, message: messageOf(error), details, next: next ?? null } })
   } else {
     process.stderr.write(`error: ${messageOf(error)}\n`)
+    if (known) process.stderr.write(placeText(error))
     if (known && error.next !== undefined) process.stderr.write(`  next: ${error.next}\n`)
     if (!known && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`)
   }
   return exitCodeOf(error)
+}
+
+/** The line of a statement in which an error stands, with a mark below the place. */
+function placeText({ code, details: { sql, position } }: LakeError): string {
+  if (code !== 'SQL_ERROR' || typeof sql !== 'string' || typeof position !== 'number') return ''
+  const before = sql.slice(0, position)
+  const line = before.split('\n').length
+  const start = before.lastIndexOf('\n') + 1
+  const text = sql.slice(start).split('\n', 1)[0]!
+  const head = `  line ${line}: `
+  const gap = ' '.repeat(textWidth(head + sql.slice(start, position)))
+  return `${head}${text}\n${gap}^\n`
 }
 
 /** The exit code of a write that ended without an error. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command `marketlake`: parses its arguments, runs one command, and ends with an exit code that scripts can trust. */
 import { CommanderError } from 'commander'
+import { LakeError } from '../model/errors.ts'
 import { contextOf, reportError } from './context.ts'
 import type { CliContext, GlobalOptions } from './context.ts'
 import { EXIT } from './exit-code.ts'
@@ -36,9 +37,17 @@ async function main(): Promise<number> {
     await program.parseAsync(process.argv)
     return code
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
-    return reportError(error, process.argv.includes('--json'))
+    const json = process.argv.includes('--json')
+    if (!(error instanceof CommanderError)) return reportError(error, json)
+    if (error.exitCode === 0) return EXIT.ok
+    if (json) await reportError(usageError(error), json)
+    return EXIT.usage
   }
+}
+
+function usageError(cause: CommanderError): LakeError {
+  const message = cause.message.replace(/^error: /, '')
+  return new LakeError('INVALID_ARGUMENT', message, { cause, next: 'See marketlake --help.' })
 }
 
 const code = await main()

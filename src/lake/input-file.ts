@@ -70,11 +70,12 @@ function reader(path: string, format: FileFormat): string {
 /** Columns that identify stocks are texts, whatever their digits look like. */
 const CODE_NAME = /^(symbol|code|ts_code|secucode|security_code|stock_code|isin)$/i
 
-/** Types of text columns as their values show: integers without leading zeros, numbers, ISO dates, else text. */
+/** Types of text columns as their values show: integers without leading zeros, numbers, ISO dates and times, else text. */
 export async function inferTypes(
   session: Session,
   table: string,
   names: readonly string[],
+  timezone: string | undefined,
 ): Promise<Map<string, Field['type']>> {
   const tests = names.map((name, i) => {
     const value = identifier(name)
@@ -84,27 +85,79 @@ export async function inferTypes(
       `count(*) FILTER (regexp_full_match(${value}, '-?(0|[1-9][0-9]{0,17})')) AS i${i}`,
       `count(*) FILTER (regexp_full_match(${value}, '-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?')) AS d${i}`,
       `count(*) FILTER (regexp_full_match(${value}, '[0-9]{4}-[0-9]{2}-[0-9]{2}') AND TRY_CAST(${value} AS DATE) IS NOT NULL) AS t${i}`,
+      `count(*) FILTER (regexp_full_match(${value}, '${MOMENT}') AND TRY_CAST(${value} AS TIMESTAMPTZ) IS NOT NULL) AS m${i}`,
     ].join(', ')
   })
   const row = await session.row(`SELECT ${tests.join(', ')} FROM ${identifier(table)}`)
-  return new Map(names.map((name, i) => [name, typeByCounts(row, i, name)]))
+  const moment = timezone === 'ntz' ? 'timestamp_ntz' : 'timestamp'
+  return new Map(names.map((name, i) => [name, typeByCounts(row, i, name, moment)]))
 }
 
-function typeByCounts(row: Row, i: number, name: string): Field['type'] {
-  const [all, integers, numbers, dates] = ['n', 'i', 'd', 't'].map((key) => row[`${key}${i}`])
+/** A date and a time of day, and the zone it may end with. */
+const ZONE = '( ?[zZ]| ?[+-][0-9]{2}(:?[0-9]{2})?)'
+const MOMENT = `[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?${ZONE}?`
+
+function typeByCounts(
+  row: Row,
+  i: number,
+  name: string,
+  moment: 'timestamp' | 'timestamp_ntz',
+): Field['type'] {
+  const [all, integers, numbers, dates, moments] = ['n', 'i', 'd', 't', 'm'].map(
+    (key) => row[`${key}${i}`],
+  )
   if (all === 0n || CODE_NAME.test(name)) return 'string'
   if (integers === all) return 'long'
   if (numbers === all) return 'double'
-  return dates === all ? 'date' : 'string'
+  if (dates === all) return 'date'
+  return moments === all ? moment : 'string'
 }
 
 /** The text of a cell as a value of a type; empty text is NULL, except in text columns. */
-export function parseCell(column: Field, expression: string): string {
+export function parseCell(column: Field, expression: string, timezone?: string): string {
   if (column.type === 'string') return expression
+  if (column.type === 'timestamp') return parseMoment(expression, timezone)
   const present = `nullif(trim(${expression}), '')`
   // 20240229 is how most sources write dates.
   const dashed = `regexp_replace(${present}, '^([0-9]{4})([0-9]{2})([0-9]{2})$', '\\1-\\2-\\3')`
   return `TRY_CAST(${column.type === 'date' ? dashed : present} AS ${duckdbType(column.type)})`
+}
+
+/** A text with a zone says its moment itself; one without is of the zone that was named. */
+function parseMoment(expression: string, timezone: string | undefined): string {
+  const present = `nullif(trim(${expression}), '')`
+  const zoned = `TRY_CAST(${present} AS TIMESTAMPTZ)`
+  if (timezone === undefined || timezone === 'ntz') return zoned
+  const local = `timezone(${literal(timezone)}, TRY_CAST(${present} AS TIMESTAMP))`
+  return `CASE WHEN ${hasZone(present)} THEN ${zoned} ELSE ${local} END`
+}
+
+function hasZone(text: string): string {
+  return `regexp_matches(${text}, ':[0-9]{2}([.][0-9]+)?${ZONE}$')`
+}
+
+/** Refuses texts without a zone in columns of moments, unless one was named. */
+async function checkZones(
+  session: Session,
+  source: string,
+  columns: readonly Field[],
+  timezone: string | undefined,
+): Promise<void> {
+  if (timezone !== undefined && timezone !== 'ntz') return
+  for (const column of columns.filter((f) => f.type === 'timestamp')) {
+    const text = `nullif(trim(${identifier(column.name)}), '')`
+    const [bare] = await session.rows(
+      `SELECT 1 FROM ${identifier(source)} WHERE ${text} IS NOT NULL AND NOT ${hasZone(text)} LIMIT 1`,
+    )
+    if (bare) throw noZone(column.name)
+  }
+}
+
+function noZone(column: string): LakeError {
+  return new LakeError('TYPE_MISMATCH', `column ${column} has timestamps without a time zone`, {
+    details: { column },
+    next: 'Say which zone its values are in (--timezone Asia/Shanghai), or keep a new column as it is (--timezone ntz).',
+  })
 }
 
 /** Refuses text that does not fit the type of its column, naming the column, the row and the text. */
@@ -113,12 +166,14 @@ export async function checkCells(
   source: string,
   columns: readonly Field[],
   table: string,
+  timezone: string | undefined,
 ): Promise<void> {
+  await checkZones(session, source, columns, timezone)
   const typed = columns.filter((f) => f.type !== 'string')
   if (typed.length === 0) return
   const bad = typed.map((f) => {
     const value = identifier(f.name)
-    return `min(rowid) FILTER (nullif(trim(${value}), '') IS NOT NULL AND ${parseCell(f, value)} IS NULL)`
+    return `min(rowid) FILTER (nullif(trim(${value}), '') IS NOT NULL AND ${parseCell(f, value, timezone)} IS NULL)`
   })
   const row = await session.row(
     `SELECT ${bad.map((sql, i) => `${sql} AS c${i}`).join(', ')} FROM ${identifier(source)}`,
@@ -153,16 +208,7 @@ export function withTimezone(
 ): string {
   const local = columns.filter((c) => /^TIMESTAMP(_S|_MS|_NS)?$/.test(c.duckdbType))
   if (local.length === 0 || timezone === 'ntz') return sql
-  if (timezone === undefined) {
-    throw new LakeError(
-      'TYPE_MISMATCH',
-      `column ${local[0]!.name} is a timestamp without a time zone`,
-      {
-        details: { column: local[0]!.name },
-        next: 'Say which zone its values are in (--timezone Asia/Shanghai), or keep it as it is (--timezone ntz).',
-      },
-    )
-  }
+  if (timezone === undefined) throw noZone(local[0]!.name)
   const zoned = local.map(
     (c) =>
       `timezone(${literal(timezone)}, CAST(${identifier(c.name)} AS TIMESTAMP)) AS ${identifier(c.name)}`,

@@ -5,8 +5,6 @@ import type { Field, Schema } from '../model/schema.ts'
 import { field, fieldOf, findField, schemaOf } from '../model/schema.ts'
 import { VINTAGE_COLUMNS, standardTable } from '../model/standard-tables.ts'
 import { parseSymbol } from '../model/symbol.ts'
-import type { TableDefinition } from '../model/table.ts'
-import { defaultShape } from '../model/table.ts'
 import type { OnDuplicate } from '../storage/delta/incoming.ts'
 import { temporaryName } from '../storage/delta/stage.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
@@ -75,7 +73,7 @@ async function loadInto(
   const { session } = tx
   const sql = await readFiles(session, paths, options)
   const target = await targetSchema(tx, table)
-  const source = await typedSource(session, sql, target, table)
+  const source = await typedSource(session, sql, target, table, options.timezone)
   const created = await ensureTable(tx, table, source.schema, options)
   checkKeyOption(await shapeKey(tx, table), options, table)
   const added = created ? [] : await widen(tx, table, source.schema)
@@ -129,16 +127,18 @@ async function typedSource(
   file: { readonly name: string; readonly untyped: boolean },
   target: Schema | undefined,
   table: string,
+  timezone: string | undefined,
 ): Promise<Source> {
   const { schema } = await relationSchema(session, `SELECT * FROM ${identifier(file.name)}`)
-  if (!file.untyped) return datesFromText(session, { name: file.name, schema }, target, table)
+  if (!file.untyped)
+    return datesFromText(session, { name: file.name, schema }, target, table, timezone)
   const names = schema.fields.map((f) => f.name)
-  const inferred = await inferTypes(session, file.name, names)
+  const inferred = await inferTypes(session, file.name, names, timezone)
   const columns = names.map((name) => {
     const known = target && findField(target, name)
     return field(name, known?.type ?? inferred.get(name)!)
   })
-  return parseColumns(session, file.name, columns, table)
+  return parseColumns(session, file.name, columns, table, timezone)
 }
 
 async function parseColumns(
@@ -146,10 +146,13 @@ async function parseColumns(
   name: string,
   columns: readonly Field[],
   table: string,
+  timezone: string | undefined,
 ): Promise<Source> {
-  await checkCells(session, name, columns, table)
+  await checkCells(session, name, columns, table, timezone)
   const typed = temporaryName('typed')
-  const select = columns.map((f) => `${parseCell(f, identifier(f.name))} AS ${identifier(f.name)}`)
+  const select = columns.map(
+    (f) => `${parseCell(f, identifier(f.name), timezone)} AS ${identifier(f.name)}`,
+  )
   await session.run(
     `CREATE OR REPLACE TEMP TABLE ${identifier(typed)} AS SELECT ${select.join(', ')} FROM ${identifier(name)}`,
   )
@@ -162,6 +165,7 @@ async function datesFromText(
   source: Source,
   target: Schema | undefined,
   table: string,
+  timezone: string | undefined,
 ): Promise<Source> {
   const columns = source.schema.fields.map((f) => {
     const wanted = target && findField(target, f.name)?.type
@@ -171,8 +175,10 @@ async function datesFromText(
   })
   const parsed = columns.filter((f, i) => f !== source.schema.fields[i])
   if (parsed.length === 0) return source
-  await checkCells(session, source.name, parsed, table)
-  const replace = parsed.map((f) => `${parseCell(f, identifier(f.name))} AS ${identifier(f.name)}`)
+  await checkCells(session, source.name, parsed, table, timezone)
+  const replace = parsed.map(
+    (f) => `${parseCell(f, identifier(f.name), timezone)} AS ${identifier(f.name)}`,
+  )
   const typed = temporaryName('typed')
   await session.run(
     `CREATE OR REPLACE TEMP TABLE ${identifier(typed)} AS
@@ -202,13 +208,8 @@ async function ensureTable(
     )
   }
   const named = key.map((name) => fieldOf(schema, name, table).name)
-  const definition: TableDefinition = {
-    ...defaultShape(schema, named),
-    name: table,
-    path: `warehouse/${table}`,
-    schema: withoutNullability(schema),
-  }
-  return (await tx.ensure(definition)) === 'created'
+  const created = await tx.ensure({ name: table, schema: withoutNullability(schema), key: named })
+  return created === 'created'
 }
 
 function withoutNullability(schema: Schema): Schema {

@@ -33,6 +33,12 @@ export interface TableDefinition extends TableShape {
   readonly schema: Schema
 }
 
+/** A table as callers describe it; what they leave out follows from its columns and key. */
+export interface NewTable extends Partial<Omit<TableDefinition, 'name' | 'schema'>> {
+  readonly name: string
+  readonly schema: Schema
+}
+
 const KEY = 'marketlake.key'
 const CLUSTERING = 'marketlake.clustering'
 const PERIOD = 'marketlake.period'
@@ -65,6 +71,13 @@ export function shapeOf(configuration: Readonly<Record<string, string>>): TableS
 /** The columns by which the directories of a layout are named. */
 export function partitionColumnsOf(shape: TableShape): string[] {
   return shape.layout === 'per-symbol' ? ['symbol'] : []
+}
+
+/** The whole definition: below `warehouse`, sorted by its key, unless said otherwise. */
+export function tableDefinition(table: NewTable): TableDefinition {
+  checkTableName(table.name)
+  const shape = defaultShape(table.schema, table.key ?? [], table.layout)
+  return { path: `warehouse/${table.name}`, ...shape, ...table }
 }
 
 /** Checks a definition: its name, columns, and that key, clustering and period name columns. */

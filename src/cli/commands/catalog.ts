@@ -18,7 +18,7 @@ export async function withLake<T>(
   context: CliContext,
   use: (lake: Lake) => Promise<T>,
 ): Promise<T> {
-  const lake = await openLake(context.lake)
+  const lake = await openLake(context.lake, { onWarning: (text) => warn(context, text) })
   try {
     return await use(lake)
   } finally {
@@ -28,7 +28,7 @@ export async function withLake<T>(
 
 /** Makes a lake. */
 export async function init(context: CliContext): Promise<number> {
-  const lake = await createLake(context.lake)
+  const lake = await createLake(context.lake, { onWarning: (text) => warn(context, text) })
   try {
     const { version, tables } = await lake.head()
     const names = Object.keys(tables)

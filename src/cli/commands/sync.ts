@@ -26,7 +26,10 @@ export interface SyncCommandOptions {
 
 /** Syncs once. */
 export async function syncOnce(context: CliContext, options: SyncCommandOptions): Promise<number> {
-  const lake = await openLake(context.lake, { lease: false })
+  const lake = await openLake(context.lake, {
+    lease: false,
+    onWarning: (text) => warn(context, text),
+  })
   try {
     const wanted = wantedOf(options)
     if (options.dryRun) return await dryRun(context, lake, wanted)

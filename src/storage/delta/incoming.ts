@@ -145,7 +145,7 @@ async function nullKey(
   const { first } = await context.session.row<{ first: bigint }>(
     `SELECT min(rowid) + 1 AS first FROM ${identifier(incoming.name)} WHERE ${anyNull}`,
   )
-  const message = `${count} rows for ${context.table} have NULL in their key (${key.join(', ')}); first: row ${first}`
+  const message = `NULL in the key (${key.join(', ')}) of ${rowCount(count)} for ${context.table}; first: row ${first}`
   return new LakeError('NULL_KEY', message, {
     details: { table: context.table, key, count: Number(count), row: Number(first) },
     next: 'Fill or remove these rows.',
@@ -163,7 +163,7 @@ async function duplicateKeys(
      ORDER BY ALL LIMIT 3`,
   )
   const shown = examples.map((row) => key.map((name) => cellText(row[name] ?? null)).join(' '))
-  const message = `${count} rows for ${context.table} repeat a key (${key.join(', ')}), for example: ${shown.join('; ')}`
+  const message = `${rowCount(count)} for ${context.table} repeat a key (${key.join(', ')}), for example: ${shown.join('; ')}`
   return new LakeError('DUPLICATE_KEY', message, {
     details: { table: context.table, key, count: Number(count), examples: shown },
     next: 'Remove the repetitions, or take the last of each with `--on-duplicate last`.',
@@ -198,4 +198,8 @@ export function completeSql(schema: Schema, incoming: Incoming, where = ''): str
     findField(incoming.schema, f.name) ? identifier(f.name) : castColumn(f, 'NULL'),
   )
   return `SELECT ${columns.join(', ')} FROM ${identifier(incoming.name)}${where && ` WHERE ${where}`}`
+}
+
+function rowCount(count: unknown): string {
+  return `${String(count)} ${Number(count) === 1 ? 'row' : 'rows'}`
 }

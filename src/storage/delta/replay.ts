@@ -109,6 +109,11 @@ export function finish(replay: Replay, where: string, parsed?: Snapshot): Snapsh
   return { ...replay, protocol, metadata, schema }
 }
 
+/** A snapshot under metadata that is staged and stands in no log yet. */
+export function withMetadata(snapshot: Snapshot, metadata: Metadata): Snapshot {
+  return { ...snapshot, metadata, schema: parseSchema(metadata.schemaString) }
+}
+
 /** The snapshot after one more commit. */
 export function advance(
   snapshot: Snapshot,

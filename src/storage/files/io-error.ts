@@ -13,6 +13,11 @@ const NEXT: Readonly<Record<string, string>> = {
   ESTALE: 'The network file system lost the file; run the command again.',
 }
 
+/** What a user can do about a failure of the operating system. */
+export function adviceOn(errno: string | undefined): string | undefined {
+  return errno === undefined ? undefined : NEXT[errno]
+}
+
 /** The `errno` name of a failure of the operating system, also when it is wrapped. */
 export function errnoOf(error: unknown): string | undefined {
   if (error instanceof LakeError) return error.details['errno'] as string | undefined
@@ -24,7 +29,7 @@ export function errnoOf(error: unknown): string | undefined {
 export function ioError(operation: string, path: string, cause: unknown): LakeError {
   if (cause instanceof LakeError) return cause
   const errno = errnoOf(cause)
-  const next = errno === undefined ? undefined : NEXT[errno]
+  const next = adviceOn(errno)
   const reason = errno ?? messageOf(cause)
   return new LakeError('IO_ERROR', `${operation} failed (${reason}): ${path}`, {
     details: { operation, path, ...(errno !== undefined && { errno }) },

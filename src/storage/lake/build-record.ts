@@ -26,6 +26,7 @@ export async function buildRecord(
   for (const table of tx.dropped) delete tables[table]
   const commits: TableCommit[] = []
   for (const work of works.values()) {
+    if (work.revived) tables[work.name] = { path: work.path, version: work.base.version }
     if (!hasActions(work)) continue
     const commit = await buildCommit(store, head, next, work)
     commits.push(commit)

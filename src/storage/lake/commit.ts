@@ -12,7 +12,7 @@ import { settle } from './settle.ts'
 import type { Store } from './store.ts'
 import { refreshHead } from './store.ts'
 import type { TableWork } from './table-work.ts'
-import { hasActions, newWork } from './table-work.ts'
+import { changesTable, newWork } from './table-work.ts'
 import { NeedsSettle, Transaction, restageOperation } from './transaction.ts'
 import { tableView } from './view.ts'
 
@@ -88,7 +88,7 @@ async function attemptCommit(
 
 function changesAnything(tx: Transaction): boolean {
   const { settings, tags } = tx.change
-  const staged = [...tx.works.values()].some(hasActions)
+  const staged = [...tx.works.values()].some(changesTable)
   return staged || tx.dropped.size > 0 || settings !== undefined || tags !== undefined
 }
 
@@ -230,7 +230,7 @@ async function publishOnce(
   head: LakeRecord,
   options: CommitOptions,
 ): Promise<LakeOutcome | undefined> {
-  if (![...pending.works.values()].some(hasActions) && !changesLake(tx)) {
+  if (![...pending.works.values()].some(changesTable) && !changesLake(tx)) {
     return {
       ...unchanged(tx),
       version: head.version,

@@ -28,11 +28,11 @@ export async function testHead(
     if (reason !== undefined) return { kind: 'callback', reason }
   }
   for (const table of tx.dropped) {
-    if (!head.tables[table])
+    if (head.tables[table]?.path !== tx.base.tables[table]?.path)
       return { kind: 'callback', reason: `table ${table} was dropped by another commit` }
   }
   for (const [table, work] of works) {
-    const reason = await writeClash(store, head, work)
+    const reason = await writeClash(store, tx, head, work)
     if (reason === undefined) continue
     return tx.reads.size > 0 ? { kind: 'callback', reason } : { kind: 'restage', table, reason }
   }
@@ -41,11 +41,15 @@ export async function testHead(
 
 async function writeClash(
   store: Store,
+  tx: Transaction,
   head: LakeRecord,
   work: TableWork,
 ): Promise<string | undefined> {
   const entry = head.tables[work.name]
-  if (work.revived) return entry ? `table ${work.name} exists again` : undefined
+  if (work.revived) {
+    // A table of the same name that the restore replaces was tested among the dropped ones.
+    return entry && !tx.dropped.has(work.name) ? `table ${work.name} exists again` : undefined
+  }
   if (work.definition) return entry ? `table ${work.name} was created by another commit` : undefined
   if (!entry || entry.path !== work.path) return `table ${work.name} was dropped by another commit`
   if (!hasActions(work)) return undefined

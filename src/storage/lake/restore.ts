@@ -38,9 +38,9 @@ export async function stageRestore(
       stage: (context) => restoreTable(store, context, then),
     })
   }
+  tx.change = { ...tx.change, keeps: target.version }
   if (names) return
   for (const name of Object.keys(tx.base.tables)) if (!target.tables[name]) await tx.drop(name)
-  tx.change = { ...tx.change, keeps: target.version }
 }
 
 /** A table that was dropped since comes back on top of what its log has now. */

@@ -2,6 +2,7 @@
 import type { TableDefinition, TableShape } from '../../model/table.ts'
 import type { AddFile, Metadata, Protocol, RemoveFile } from '../delta/actions.ts'
 import type { CommitMode, StagedChange } from '../delta/conflict.ts'
+import { withMetadata } from '../delta/replay.ts'
 import type { Snapshot } from '../delta/replay.ts'
 import type { RowCounts, StageContext, Staged } from '../delta/stage.ts'
 import { addCounts, discardWritten, noRows } from '../delta/stage.ts'
@@ -92,7 +93,7 @@ export async function stageOperation(
     metadata: staged.metadata ?? work.metadata,
     protocol: staged.protocol ?? work.protocol,
     counts: addCounts(work.counts, staged.counts),
-    current: staged.metadata ? { ...after, metadata: staged.metadata } : after,
+    current: staged.metadata ? withMetadata(after, staged.metadata) : after,
   }
 }
 
@@ -133,6 +134,11 @@ function mergeMode(
 export function hasActions(work: TableWork): boolean {
   const staged = work.adds.length + work.removes.length > 0
   return staged || work.metadata !== undefined || work.definition !== undefined
+}
+
+/** True if the transaction changes what the lake says of this table, be it only that it is there again. */
+export function changesTable(work: TableWork): boolean {
+  return work.revived === true || hasActions(work)
 }
 
 /** What the conflict rules look at. */

@@ -3,7 +3,8 @@ import { LakeError } from '../../model/errors.ts'
 import type { Field } from '../../model/schema.ts'
 import { seedCalendar } from '../../model/calendar.ts'
 import { standardTable } from '../../model/standard-tables.ts'
-import type { TableDefinition } from '../../model/table.ts'
+import { tableDefinition } from '../../model/table.ts'
+import type { NewTable } from '../../model/table.ts'
 import type { Input, OnDuplicate } from '../delta/incoming.ts'
 import type { Range } from '../delta/prune.ts'
 import { snapshotSql } from '../delta/relation.ts'
@@ -146,9 +147,9 @@ export class Transaction {
   }
 
   /** Creates a table, unless the lake has one of that name: then `exists`. */
-  async ensure(definition: TableDefinition): Promise<'created' | 'exists'> {
-    if (this.works.has(definition.name) || this.base.tables[definition.name]) return 'exists'
-    this.works.set(definition.name, await claimTable(this.#store, this.base, definition))
+  async ensure(table: NewTable): Promise<'created' | 'exists'> {
+    if (this.has(table.name)) return 'exists'
+    this.works.set(table.name, await claimTable(this.#store, this.base, tableDefinition(table)))
     return 'created'
   }
 

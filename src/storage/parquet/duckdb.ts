@@ -1,6 +1,7 @@
 /** DuckDB itself: loaded at first use, because loading it costs a quarter of a second, and its errors in our words. */
 import type * as Api from '@duckdb/node-api'
 import { LakeError, messageOf } from '../../model/errors.ts'
+import { adviceOn } from '../files/io-error.ts'
 import type { ErrorCode } from '../../model/errors.ts'
 
 let loaded: Promise<typeof Api> | undefined
@@ -40,19 +41,26 @@ const ERRNO: Readonly<Record<string, string>> = {
   '122': 'EDQUOT',
 }
 
+/** Some failed writes carry only the text of the system. */
+function errnoOfRaw(raw: RawError, message: string): string | undefined {
+  if (raw.errno !== undefined) return ERRNO[raw.errno]
+  return /No space left on device/.test(message) ? 'ENOSPC' : undefined
+}
+
 /** Messages DuckDB gives for a Parquet file that is cut, overwritten or no Parquet file at all. */
 const BROKEN_PARQUET =
   /No magic bytes|TProtocolException|don't know what type|invalid TType|Prefetch registered|too small to be a Parquet|Footer length|Parquet file|corrupt/i
 
-/** Turns an error of DuckDB into ours; the position is a 0-based offset into the statement. */
+/** Turns an error of DuckDB into ours; the position is a 0-based index into the statement's string. */
 export function sqlError(cause: unknown, sql?: string): LakeError {
   if (cause instanceof LakeError) return cause
   const raw = parseRaw(messageOf(cause))
   const message = raw.exception_message ?? messageOf(cause)
-  const errno = raw.errno === undefined ? undefined : ERRNO[raw.errno]
-  const position = raw.position === undefined ? undefined : Number(raw.position)
-  const next = advice(raw)
-  return new LakeError(codeOf(raw, message), message, {
+  const errno = errnoOfRaw(raw, message)
+  const position = sql === undefined ? undefined : positionIn(sql, raw)
+  const code = codeOf(raw, message)
+  const next = advice(raw, code) ?? adviceOn(errno)
+  return new LakeError(code, message, {
     cause,
     details: {
       type: raw.exception_type ?? 'Unknown',
@@ -65,6 +73,14 @@ export function sqlError(cause: unknown, sql?: string): LakeError {
   })
 }
 
+/** The parser counts characters, everything after it bytes of UTF-8 (measured with 1.5.6). */
+function positionIn(sql: string, { position, exception_type: type }: RawError): number | undefined {
+  if (position === undefined) return undefined
+  return type === 'Parser'
+    ? [...sql].slice(0, Number(position)).join('').length
+    : Buffer.from(sql).subarray(0, Number(position)).toString().length
+}
+
 function codeOf(raw: RawError, message: string): ErrorCode {
   const type = raw.exception_type ?? ''
   if (/interrupt/i.test(type) || /^INTERRUPT/i.test(message)) return 'CANCELLED'
@@ -74,7 +90,9 @@ function codeOf(raw: RawError, message: string): ErrorCode {
   return 'SQL_ERROR'
 }
 
-function advice(raw: RawError): string | undefined {
+function advice(raw: RawError, code: ErrorCode): string | undefined {
+  if (code === 'CORRUPT_FILE')
+    return 'The file is cut or no Parquet file: fetch or export it again.'
   if (raw.candidates) return `Did you mean ${raw.candidates.split(',').join(' or ')}?`
   if (/out of memory/i.test(raw.exception_type ?? '')) {
     return 'Raise limits.memory in lake.toml, or ask for less at a time.'

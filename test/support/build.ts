@@ -1,0 +1,7 @@
+/** Builds the package before the tests, so that the command they start is the source they stand beside. */
+import { execFileSync } from 'node:child_process'
+
+export function setup(): void {
+  execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
+  execFileSync(process.execPath, ['scripts/after-build.mjs'], { stdio: 'inherit' })
+}
