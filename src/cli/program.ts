@@ -1,5 +1,5 @@
 /** The commands and their options. Nothing here loads the engine: `--help` answers at once. */
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { VERSION } from '../model/version.ts'
 import type { CliContext, GlobalOptions } from './context.ts'
 import type { HistoryOptions, LoadCommandOptions } from './commands/catalog.ts'
@@ -41,6 +41,13 @@ export function buildProgram(runner: Runner): Command {
   addMaintenanceCommands(program, runner)
   addConfigCommand(program, runner)
   return program
+}
+
+/** A whole number above zero. */
+function countOption(text: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value > 0) return value
+  throw new InvalidArgumentError('It must be a whole number above zero.')
 }
 
 /** A command that runs inside its context. */
@@ -101,7 +108,7 @@ function addCatalogCommands(program: Command, runner: Runner): void {
     .description('versions of the lake, newest first')
     .argument('[table]', 'only versions that changed it')
     .option('--txn <id>', 'the commit of a transaction')
-    .option('--limit <n>', 'at most so many', Number)
+    .option('--limit <n>', 'at most so many', countOption)
     .action(
       action(runner, async (c, table: string | undefined, o: HistoryOptions) =>
         (await commands()).showHistory(c, table, o),
@@ -122,7 +129,7 @@ function addSyncCommands(program: Command, runner: Runner): void {
     )
     .option('--until <date>', 'report periods up to here')
     .option('--symbols <list>', 'only these, for example 600519,000001')
-    .option('--limit <n>', 'at most so many periods', Number)
+    .option('--limit <n>', 'at most so many periods', countOption)
     .option('--dry-run', 'show the plan with requests and minutes, fetch nothing')
     .option('--restart', 'fetch everything again, also what an unfinished run has done')
     .action(action(runner, async (c, o: SyncCommandOptions) => (await commands()).syncOnce(c, o)))
@@ -132,9 +139,9 @@ function addDemoCommand(program: Command, runner: Runner): void {
   program
     .command('demo')
     .description('see it work: a sync from a simulated exchange while readers query')
-    .option('--seconds <n>', 'seconds of syncing (default: 60)', Number)
+    .option('--seconds <n>', 'seconds of syncing (default: 60)', countOption)
     .option('--compare', 'also show one locked .duckdb file and files replaced in place')
-    .option('--symbols <n>', 'listed companies (default: 5400)', Number)
+    .option('--symbols <n>', 'listed companies (default: 5400)', countOption)
     .action(
       action(runner, async (c, o: DemoCommandOptions) =>
         (await import('./commands/demo.ts')).demo(c, o),

@@ -220,6 +220,8 @@ describe('usage', () => {
     [['load', 'x']],
     [['restore']],
     [['vacuum', 'x']],
+    [['demo', '--seconds', 'soon']],
+    [['history', '--limit', '-1']],
   ])('%j is a usage error', async (args) => {
     const { code, stdout } = await run(...args)
     expect([code, stdout]).toEqual([2, ''])
