@@ -56,8 +56,8 @@ function isKnown(line: string): boolean {
     command = next
   }
   if (command === program) return words[0]?.startsWith('--') ?? false
-  const known = [...command.options, ...program.options].flatMap((o) => [o.short, o.long])
-  return words.filter((w) => w.startsWith('-')).every((word) => known.includes(word.split('=')[0]))
+  const known = new Set([...command.options, ...program.options].flatMap((o) => [o.short, o.long]))
+  return words.filter((w) => w.startsWith('-')).every((word) => known.has(word.split('=')[0]))
 }
 
 test('the READMEs have the same commands, code and figures', () => {
