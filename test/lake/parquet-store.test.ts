@@ -125,15 +125,15 @@ test('readers see all of the old rows or all of the new ones', async () => {
   const rows = (n: number): InputRow[] =>
     Array.from({ length: 50 }, (_, i) => ({ part: 'p', i, n }))
   committed(await store.writeAtomic(rows(0), options))
-  let writing = true
+  const state = { writing: true }
   const writer = (async () => {
     for (let n = 1; n <= 12; n++) committed(await store.writeAtomic(rows(n), options))
-    writing = false
+    state.writing = false
   })()
   const lake = await openLake(directory)
   const engine = await lake.analysis({ follow: true })
   const seen = new Set<number>()
-  while (writing) {
+  while (state.writing) {
     const [row] = await engine.query<{ rows: bigint; low: number; high: number }>(
       'SELECT count(*) AS rows, min(n) AS low, max(n) AS high FROM batch',
     )
