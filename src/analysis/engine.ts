@@ -1,5 +1,5 @@
 /** The analysis engine: an in-memory DuckDB whose views show one lake version, or follow the newest. */
-import { LakeError, hasCode } from '../model/errors.ts'
+import { LakeError } from '../model/errors.ts'
 import type { Parameters } from '../storage/parquet/bind.ts'
 import type { ColumnData } from '../storage/parquet/columns.ts'
 import { readColumns } from '../storage/parquet/columns.ts'
@@ -16,6 +16,7 @@ import { recordAt } from '../storage/lake/time-travel.ts'
 import type { VersionSpec } from '../storage/lake/time-travel.ts'
 import { tableViews } from '../storage/lake/view.ts'
 import type { TableView } from '../storage/lake/view.ts'
+import { isMissingFile, isUnknownTable, namingRelations, versionGone } from './explain-error.ts'
 import { readOnly } from './gate.ts'
 import { metaStatements } from './meta.ts'
 import { createSql, relationsOf } from './relations.ts'
@@ -59,6 +60,7 @@ export class AnalysisEngine {
   readonly #follow: boolean
   readonly #lease: Lease | undefined
   readonly #idle: Session[] = []
+  readonly #held = new Set<Held>()
   #record: LakeRecord
   #views: readonly TableView[] = []
   #shown: ReadonlyMap<string, string> = new Map()
@@ -97,8 +99,8 @@ export class AnalysisEngine {
   }
 
   /** Creates the views. The first statement does it too. */
-  async initViews(): Promise<void> {
-    if (!this.#ready) await this.#show(this.#record)
+  initViews(): Promise<void> {
+    return this.#ready ? Promise.resolve() : this.#move(() => Promise.resolve(this.#record))
   }
 
   /** All rows as objects. */
@@ -125,11 +127,15 @@ export class AnalysisEngine {
     sql: string,
     parameters?: Parameters,
   ): AsyncGenerator<ResultTable, void, undefined> {
-    const session = await this.#acquire(sql)
+    let held: Held | undefined
     try {
-      yield* session.stream(sql, parameters)
+      held = await this.#acquire(sql)
+      yield* held.session.stream(sql, parameters)
+    } catch (error) {
+      throw await this.#explained(error, held?.record ?? this.#record)
     } finally {
-      await session.close()
+      await held?.session.close()
+      if (held) await this.#release(held)
     }
   }
 
@@ -158,51 +164,69 @@ export class AnalysisEngine {
     try {
       return await this.#once(sql, use)
     } catch (error) {
-      if (!this.#follow || !isMissingFile(error)) throw this.#explained(error)
-      const before = this.version
-      await this.#advance()
-      if (this.version === before) throw this.#explained(error)
+      const before = this.#record
+      if (this.#follow && isMissingFile(error, this.#store.root)) await this.#advance()
+      if (this.#record === before) throw await this.#explained(error, before)
       return this.#once(sql, use)
     }
   }
 
   async #once<T>(sql: string, use: (session: Session) => Promise<T>): Promise<T> {
-    const session = await this.#acquire(sql)
+    const held = await this.#acquire(sql)
     try {
-      const result = await use(session)
-      this.#idle.push(session)
+      const result = await use(held.session)
+      this.#idle.push(held.session)
       return result
     } catch (error) {
       // After some failures of the engine a connection answers nothing any more.
-      await session.close()
+      await held.session.close()
       throw error
+    } finally {
+      await this.#release(held)
     }
   }
 
   /** A connection on which a checked statement can run, with the views at the right version. */
-  async #acquire(sql: string): Promise<Session> {
+  async #acquire(sql: string): Promise<Held> {
     await this.initViews()
     if (this.#follow) await this.#advance()
     if (/\bmeta\b/i.test(sql)) await this.#refreshMeta()
     const session = this.#idle.pop() ?? (await this.#database.connect())
     try {
       await readOnly(session, sql, this.#macros)
-      return session
     } catch (error) {
       this.#idle.push(session)
       throw error
     }
+    const held = { session, record: this.#record }
+    this.#held.add(held)
+    return held
+  }
+
+  /** The lease goes on to the oldest version that some statement still reads. */
+  async #release(held: Held): Promise<void> {
+    this.#held.delete(held)
+    await this.#protect()
+  }
+
+  async #protect(): Promise<void> {
+    const records = [this.#record, ...[...this.#held].map((held) => held.record)]
+    const oldest = records.toSorted((a, b) => a.version - b.version)[0]!
+    if (this.#lease && this.#lease.lakeVersion !== oldest.version) await this.#lease.move(oldest)
+  }
+
+  #advance(): Promise<void> {
+    return this.#move(() => refreshHead(this.#store))
   }
 
   /** One move at a time; a statement that starts meanwhile waits for it. */
-  #advance(): Promise<void> {
+  #move(target: () => Promise<LakeRecord>): Promise<void> {
     this.#moving = this.#moving
       .catch(() => undefined)
       .then(async () => {
-        const head = await refreshHead(this.#store)
-        if (head.version !== this.#record.version || head.txnId !== this.#record.txnId) {
-          await this.#show(head)
-        }
+        const record = await target()
+        if (this.#ready && record.txnId === this.#record.txnId) return
+        await this.#show(record)
       })
     return this.#moving
   }
@@ -215,12 +239,12 @@ export class AnalysisEngine {
     const changed = relations.filter((r) => this.#shown.get(r.name) !== texts.get(r.name))
     const gone = [...this.#shown.keys()].filter((name) => !texts.has(name))
     await this.#database.using((session) => replaceViews(session, changed, gone))
-    await this.#lease?.move(record)
     this.#views = views
     this.#shown = texts
     this.#macros = new Set(relations.flatMap((r) => (r.kind === 'macro' ? [r.name] : [])))
     this.#record = record
     this.#ready = true
+    await this.#protect()
   }
 
   async #refreshMeta(): Promise<void> {
@@ -232,14 +256,18 @@ export class AnalysisEngine {
     this.#metaVersion = this.version
   }
 
-  #explained(error: unknown): unknown {
-    if (!isMissingFile(error)) return error
-    return new LakeError('VERSION_VACUUMED', `a file of lake version ${this.version} is gone`, {
-      details: { version: this.version, ...(error as LakeError).details },
-      cause: error,
-      next: 'Open the engine again. A lease, a tag or a longer [retention] versions keeps a version.',
-    })
+  async #explained(error: unknown, record: LakeRecord): Promise<unknown> {
+    if (isMissingFile(error, this.#store.root)) return versionGone(error, record.version)
+    if (!isUnknownTable(error)) return error
+    const names = [...this.#shown.keys()]
+    return this.#database.using((session) => namingRelations(error, session, names))
   }
+}
+
+/** A statement under way, and the version that it reads. */
+interface Held {
+  readonly session: Session
+  readonly record: LakeRecord
 }
 
 async function replaceViews(
@@ -253,9 +281,4 @@ async function replaceViews(
   ]
   if (statements.length === 0) return
   await session.run(['BEGIN', ...statements, 'COMMIT'].join('; '))
-}
-
-function isMissingFile(error: unknown): boolean {
-  if (!hasCode(error, 'IO_ERROR') && !hasCode(error, 'CORRUPT_FILE')) return false
-  return /No files found|Cannot open file|No such file/i.test(error.message)
 }

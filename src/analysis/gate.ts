@@ -12,6 +12,7 @@ export interface ReadStatement {
 export type SyntaxNode = Readonly<Record<string, unknown>>
 
 const SQL_LENGTH_MAX = 1 << 20
+const EXPLAIN = /^\s*explain\s+(analyze\s+|\(\s*format\s+\w+\s*\)\s*)?(?=\S)/i
 
 /**
  * Table functions that only read. Everything else (`enable_profiling`, `checkpoint`, `query` …) could write
@@ -77,30 +78,30 @@ export async function readOnly(
   macros: ReadonlySet<string>,
 ): Promise<ReadStatement> {
   if (sql.length > SQL_LENGTH_MAX) throw refused('the statement is longer than 1 MB')
-  const explain = /^\s*explain\s+(analyze\s+)?(?=\S)/i.exec(sql)
-  const body = explain ? sql.slice(explain[0].length) : sql
-  const tree = await parse(session, body)
+  const prefix = EXPLAIN.exec(sql)?.[0] ?? ''
+  const tree = await parse(session, sql, prefix.length)
   const statements = tree['statements'] as readonly SyntaxNode[]
-  if (statements.length !== 1) throw refused('only one statement at a time can be run')
+  if (statements.length === 0) throw refused('there is no statement')
+  if (statements.length > 1) throw refused('only one statement at a time can be run')
   walk(statements[0]!, macros)
   return { sql, tree: statements[0]! }
 }
 
-/** Parsing touches no file and binds nothing. */
-async function parse(session: Session, sql: string): Promise<SyntaxNode> {
+/** Parsing touches no file and binds nothing. `offset` is where the SELECT starts. */
+async function parse(session: Session, sql: string, offset: number): Promise<SyntaxNode> {
   const { tree } = await session.row<{ tree: string }>(
     'SELECT json_serialize_sql($1::VARCHAR, skip_null := true, skip_empty := true) AS tree',
-    [sql],
+    [sql.slice(offset)],
   )
   const node = JSON.parse(tree) as SyntaxNode
   if (node['error'] !== true) return node
   const message = String(node['error_message'])
   if (message.startsWith('Only SELECT')) throw refused('only SELECT can be run')
-  throw syntaxError(node, message, sql)
+  throw syntaxError(node, message, sql, offset)
 }
 
-function syntaxError(node: SyntaxNode, message: string, sql: string): LakeError {
-  const position = Number(node['position'])
+function syntaxError(node: SyntaxNode, message: string, sql: string, offset: number): LakeError {
+  const position = offset + Number(node['position'])
   return new LakeError('SQL_ERROR', message, {
     details: {
       type: 'Parser',

@@ -1,6 +1,7 @@
 /** Publishes `analysis.duckdb`: views only, for every DuckDB from 1.1 on, replaced by rename. */
 import { join } from 'node:path'
 import { LakeError } from '../model/errors.ts'
+import { withStandIn } from '../storage/files/stand-in.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
 import { refreshHead } from '../storage/lake/store.ts'
 import type { Store } from '../storage/lake/store.ts'
@@ -55,7 +56,9 @@ async function publishRecordViews(
   const publishedMs = store.effects.now()
   const validUntilMs = publishedMs + store.retention.versionsMs
   try {
-    const views = await build(store, record, root, temporary, { publishedMs, validUntilMs })
+    const views = await withStandIn(store.root, root, () =>
+      build(store, record, root, temporary, { publishedMs, validUntilMs }),
+    )
     await store.files.seal(temporary)
     const path = join(store.root, VIEWS_FILE)
     // A write-ahead log that some tool left behind would break every later open of the new file.

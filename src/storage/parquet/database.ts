@@ -41,6 +41,7 @@ export interface ResultTable {
 export class Database {
   readonly #instance: DuckDBInstance
   readonly #sessions = new Set<Session>()
+  #open = true
 
   private constructor(instance: DuckDBInstance) {
     this.#instance = instance
@@ -66,6 +67,7 @@ export class Database {
 
   /** A connection of its own: statements on it run one after the other. */
   async connect(): Promise<Session> {
+    if (!this.#open) throw new LakeError('CANCELLED', 'the engine is closed')
     const connection = await this.#instance.connect()
     await connection.run(
       "SET TimeZone='UTC'; SET errors_as_json=true; SET enable_progress_bar=false",
@@ -87,6 +89,7 @@ export class Database {
 
   /** Interrupts what runs, waits for it and closes. */
   async close(): Promise<void> {
+    this.#open = false
     await Promise.all([...this.#sessions].map((session) => session.close()))
     this.#instance.closeSync()
   }

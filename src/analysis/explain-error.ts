@@ -1,0 +1,52 @@
+/** Errors of queries in the lake's terms: which relation was meant, and that a version is gone. */
+import { LakeError, hasCode } from '../model/errors.ts'
+import type { Session } from '../storage/parquet/database.ts'
+
+const UNKNOWN_TABLE = /^Table with name (\S+) does not exist/
+
+/** True for an error about a table that the engine has not. */
+export function isUnknownTable(error: unknown): error is LakeError {
+  return hasCode(error, 'SQL_ERROR') && UNKNOWN_TABLE.test(error.message)
+}
+
+/** Names the relations of the lake that an unknown name may have meant. */
+export async function namingRelations(
+  error: LakeError,
+  session: Session,
+  names: readonly string[],
+): Promise<LakeError> {
+  const unknown = UNKNOWN_TABLE.exec(error.message)![1]!
+  const nearest = await session.rows<{ name: string; near: boolean }>(
+    `SELECT name, similarity > 0.8 AS near FROM (
+       SELECT name, jaro_winkler_similarity(name, lower($1::VARCHAR)) AS similarity FROM (SELECT unnest($2) AS name))
+     ORDER BY similarity DESC, name LIMIT 3`,
+    [unknown, names],
+  )
+  const near = nearest.filter((candidate) => candidate.near).map((candidate) => candidate.name)
+  return new LakeError('SQL_ERROR', `there is no table or view ${unknown}`, {
+    cause: error,
+    details: { ...error.details, candidates: near },
+    next:
+      near.length > 0
+        ? `Did you mean ${near.join(' or ')}?`
+        : `There are: ${names.toSorted().join(', ')}.`,
+  })
+}
+
+/** True if a statement failed because a file below a directory is not there any more. */
+export function isMissingFile(error: unknown, directory: string): error is LakeError {
+  if (!hasCode(error, 'IO_ERROR') && !hasCode(error, 'CORRUPT_FILE')) return false
+  return (
+    /No files found|Cannot open file|No such file/i.test(error.message) &&
+    error.message.includes(directory)
+  )
+}
+
+/** What a missing file means for whoever reads an old version. */
+export function versionGone(error: LakeError, version: number): LakeError {
+  return new LakeError('VERSION_VACUUMED', `a file of lake version ${version} is gone`, {
+    details: { ...error.details, version },
+    cause: error,
+    next: 'Open the engine again. A lease, a tag or a longer [retention] versions keeps a version.',
+  })
+}
