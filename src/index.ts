@@ -10,7 +10,11 @@ export type { WriteAtomicOptions } from './lake/parquet-store.ts'
 
 // Reading.
 export { AnalysisEngine } from './analysis/engine.ts'
-export type { EngineOptions } from './analysis/engine.ts'
+export type { AsOfOptions, EngineOptions, Pin } from './analysis/engine.ts'
+export type { StatementOptions } from './analysis/limits.ts'
+export { compareRows } from './analysis/look-ahead.ts'
+export type { LookAhead, LookAheadOptions } from './analysis/look-ahead.ts'
+export type { ReportChange, ReportVintage } from './analysis/vintages.ts'
 export type { Freshness } from './analysis/freshness.ts'
 export type { PublishedViews } from './analysis/publish.ts'
 export type { ColumnData } from './storage/parquet/columns.ts'

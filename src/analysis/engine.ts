@@ -1,26 +1,39 @@
 /** The analysis engine: an in-memory DuckDB whose views show one lake version, or follow the newest. */
+import { dayOf } from '../model/date.ts'
 import { LakeError } from '../model/errors.ts'
+import { checkTagName } from '../model/name.ts'
 import type { Parameters } from '../storage/parquet/bind.ts'
 import type { ColumnData } from '../storage/parquet/columns.ts'
 import { readColumns } from '../storage/parquet/columns.ts'
 import { Database } from '../storage/parquet/database.ts'
 import type { DatabaseOptions, ResultTable, Session } from '../storage/parquet/database.ts'
-import { literal } from '../storage/parquet/sql.ts'
+import { identifier, literal } from '../storage/parquet/sql.ts'
 import type { Row } from '../storage/parquet/values.ts'
+import { commitLake } from '../storage/lake/commit.ts'
 import { takeLease } from '../storage/lake/lease.ts'
-import type { Lease } from '../storage/lake/lease.ts'
-import type { LakeRecord } from '../storage/lake/record.ts'
+import { pinOf } from '../storage/lake/pin.ts'
 import { refreshHead } from '../storage/lake/store.ts'
 import type { Store } from '../storage/lake/store.ts'
-import { recordAt } from '../storage/lake/time-travel.ts'
+import { recordAt, validUntil } from '../storage/lake/time-travel.ts'
 import type { VersionSpec } from '../storage/lake/time-travel.ts'
-import { tableViews } from '../storage/lake/view.ts'
-import type { TableView } from '../storage/lake/view.ts'
-import { isMissingFile, isUnknownTable, namingRelations, versionGone } from './explain-error.ts'
-import { readOnly } from './gate.ts'
-import { metaStatements } from './meta.ts'
-import { createSql, relationsOf } from './relations.ts'
-import type { Relation } from './relations.ts'
+import { arrowStream } from './arrow.ts'
+import type { Display } from './display.ts'
+import {
+  isMissingFile,
+  isUnknownTable,
+  namingRelations,
+  versionGone,
+  withheldTable,
+} from './explain-error.ts'
+import type { StatementOptions } from './limits.ts'
+import { limited, startLimit } from './limits.ts'
+import { findLookAhead } from './look-ahead.ts'
+import type { LookAhead, LookAheadOptions } from './look-ahead.ts'
+import { displayable } from './notebook.ts'
+import type { EngineParts, Held } from './stage.ts'
+import { Stage } from './stage.ts'
+import { reportVintages } from './vintages.ts'
+import type { ReportVintage } from './vintages.ts'
 
 /** How an engine is opened. */
 export interface EngineOptions extends DatabaseOptions {
@@ -30,255 +43,300 @@ export interface EngineOptions extends DatabaseOptions {
   readonly at?: VersionSpec
   /** False: take no lease. */
   readonly lease?: boolean
+  /** Tables or views to keep in memory, for example `fin_indicators`; they must fit into `memoryLimit`. */
+  readonly resident?: readonly string[]
+  /** The longest time of a statement that brings no limit of its own, in milliseconds; by default an hour. */
+  readonly timeoutMs?: number
 }
+
+/** How far an engine of a date sees. */
+export interface AsOfOptions {
+  /** Also leave out what the lake itself had not stored by then. */
+  readonly strict?: boolean
+  /** Tables without a date of knowledge to show as they are. */
+  readonly include?: readonly string[]
+}
+
+/** A version to come back to. */
+export interface Pin {
+  /** Give it as `at` to see the same data again. */
+  readonly token: string
+  /** Until then the version is kept; undefined as long as a tag keeps it. */
+  readonly validUntil: Date | undefined
+}
+
+const TIMEOUT_MS = 3_600_000
+/** Statements that met a change of the views on their way to them start again, so often at most. */
+const ATTEMPTS_MAX = 10
 
 /** Opens an engine over a lake. `follow` and `at` exclude each other. */
 export async function openEngine(
   store: Store,
   options: EngineOptions = {},
 ): Promise<AnalysisEngine> {
-  if (options.follow && options.at !== undefined) {
-    throw new LakeError(
-      'INVALID_ARGUMENT',
-      'an engine either follows the lake or shows one version',
-      {
-        next: 'Leave out `follow` or `at`.',
-      },
-    )
+  const { follow = false, at, resident = [], timeoutMs = TIMEOUT_MS } = options
+  if (follow && at !== undefined) {
+    const message = 'an engine either follows the lake or shows one version'
+    throw new LakeError('INVALID_ARGUMENT', message, { next: 'Leave out `follow` or `at`.' })
   }
-  const record =
-    options.at === undefined ? await refreshHead(store) : await recordAt(store, options.at)
+  const record = at === undefined ? await refreshHead(store) : await recordAt(store, at)
   const lease = options.lease === false ? undefined : await takeLease(store, record)
   const database = await Database.open(options)
-  return new AnalysisEngine(store, database, record, options.follow ?? false, lease)
+  return new AnalysisEngine({ store, database, record, follow, lease, resident, timeoutMs })
 }
 
 /** Queries over one lake version at a time. It must be closed. */
 export class AnalysisEngine {
-  readonly #store: Store
-  readonly #database: Database
-  readonly #follow: boolean
-  readonly #lease: Lease | undefined
-  readonly #idle: Session[] = []
-  readonly #held = new Set<Held>()
-  #record: LakeRecord
-  #views: readonly TableView[] = []
-  #shown: ReadonlyMap<string, string> = new Map()
-  #macros: ReadonlySet<string> = new Set()
-  #metaVersion = -1
-  #moving: Promise<void> = Promise.resolve()
-  #ready = false
+  readonly #parts: EngineParts
+  readonly #stage: Stage
 
-  constructor(
-    store: Store,
-    database: Database,
-    record: LakeRecord,
-    follow: boolean,
-    lease: Lease | undefined,
-  ) {
-    this.#store = store
-    this.#database = database
-    this.#record = record
-    this.#follow = follow
-    this.#lease = lease
+  constructor(parts: EngineParts) {
+    this.#parts = parts
+    this.#stage = new Stage(parts)
   }
 
   /** The lake version that the views show. */
   get version(): number {
-    return this.#record.version
+    return this.#stage.record.version
   }
 
   /** The commit that made the version. */
   get txnId(): string {
-    return this.#record.txnId
+    return this.#stage.record.txnId
+  }
+
+  /** The date whose knowledge the views show, for an engine of `asOf`. */
+  get knowledgeDate(): string | undefined {
+    return this.#parts.dated?.knowledge.date
   }
 
   /** False where no lease could be taken: then only age protects what is read. */
   get leased(): boolean {
-    return this.#lease !== undefined
+    return this.#parts.lease !== undefined
   }
 
   /** Creates the views. The first statement does it too. */
-  initViews(): Promise<void> {
-    return this.#ready ? Promise.resolve() : this.#move(() => Promise.resolve(this.#record))
+  async initViews(): Promise<void> {
+    if (!this.#stage.display) await this.#stage.ready()
   }
 
   /** All rows as objects. */
-  async query<T extends Row = Row>(sql: string, parameters?: Parameters): Promise<T[]> {
-    const { columns, rows } = await this.table(sql, parameters)
-    return rows.map((row) => Object.fromEntries(columns.map((c, i) => [c.name, row[i]!])) as T)
+  async query<T extends Row = Row>(
+    sql: string,
+    parameters?: Parameters,
+    options?: StatementOptions,
+  ): Promise<T[]> {
+    const table = await this.table(sql, parameters, options)
+    const { columns, rows } = table
+    const objects = rows.map(
+      (row) => Object.fromEntries(columns.map((c, i) => [c.name, row[i]!])) as T,
+    )
+    return displayable(objects, table)
   }
 
   /** The whole result: columns with their types, and rows. */
-  table(sql: string, parameters?: Parameters): Promise<ResultTable> {
-    return this.#run(sql, (session) => session.table(sql, parameters))
+  table(sql: string, parameters?: Parameters, options?: StatementOptions): Promise<ResultTable> {
+    return this.#run({ sql, parameters, options }, async (session) => {
+      const result = await session.table(sql, parameters)
+      return displayable(result, result)
+    })
   }
 
   /** Whole columns as typed arrays: the fast way to numbers. */
-  columns(sql: string, parameters?: Parameters): Promise<ColumnData[]> {
-    return this.#run(sql, (session) => readColumns(session, sql, parameters))
+  columns(sql: string, parameters?: Parameters, options?: StatementOptions): Promise<ColumnData[]> {
+    return this.#run({ sql, parameters, options }, (session) =>
+      readColumns(session, sql, parameters),
+    )
+  }
+
+  /** The result as an Arrow IPC stream, for Arrow, Polars and Perspective; needs `@uwdata/flechette`. */
+  async arrow(
+    sql: string,
+    parameters?: Parameters,
+    options?: StatementOptions,
+  ): Promise<Uint8Array> {
+    return arrowStream(await this.columns(sql, parameters, options))
   }
 
   /**
    * Rows as they come, for results that do not fit into memory. The stream has a connection of its own and stays
-   * at its version while the engine follows the lake.
+   * at its version while the engine follows the lake. `timeoutMs` counts until its end.
    */
   async *stream(
     sql: string,
     parameters?: Parameters,
+    options: StatementOptions = {},
   ): AsyncGenerator<ResultTable, void, undefined> {
     let held: Held | undefined
+    let limit: ReturnType<typeof startLimit>
     try {
-      held = await this.#acquire(sql)
+      held = await this.#stage.acquire(sql, parameters)
+      limit = startLimit(held.session, options)
+      limit?.check()
       yield* held.session.stream(sql, parameters)
     } catch (error) {
-      throw await this.#explained(error, held?.record ?? this.#record)
+      limit?.check()
+      throw await this.#explained(error, held?.display ?? this.#stage.display)
     } finally {
+      limit?.end()
       await held?.session.close()
-      if (held) await this.#release(held)
+      if (held) await this.#stage.release(held)
     }
   }
 
   /** Writes the result of a SELECT into a Parquet file that must not exist; returns the number of rows. */
-  copyTo(sql: string, path: string): Promise<number> {
+  copyTo(sql: string, path: string, options?: StatementOptions): Promise<number> {
     const body = sql.trim().replace(/;$/, '')
-    return this.#run(sql, (session) =>
+    return this.#run({ sql, options }, (session) =>
       session.run(`COPY (${body}\n) TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd)`),
     )
   }
 
+  /** How the engine completes the beginning of a statement; best first. */
+  async complete(text: string): Promise<{ readonly word: string; readonly start: number }[]> {
+    await this.initViews()
+    const session = await this.#stage.session()
+    const rows = await session.rows<{ suggestion: string; suggestion_start: number }>(
+      'SELECT suggestion, suggestion_start FROM sql_auto_complete($1::VARCHAR)',
+      [text],
+    )
+    this.#stage.keep(session)
+    return rows.map((row) => ({ word: row.suggestion, start: row.suggestion_start }))
+  }
+
+  /**
+   * An engine whose every view is the knowledge of a date: reports in the version visible then, bars and factors up
+   * to then. It stays at this engine's present version and must be closed before it.
+   */
+  async asOf(date: string, options: AsOfOptions = {}): Promise<AnalysisEngine> {
+    dayOf(date)
+    if (this.#parts.dated) {
+      throw new LakeError('INVALID_ARGUMENT', 'this engine already shows the knowledge of a date', {
+        next: 'Call asOf on the engine it was made from.',
+      })
+    }
+    const { record } = await this.#stage.ready()
+    const { store, database, follow, lease, timeoutMs } = this.#parts
+    const catalog = `asof_${crypto.randomUUID().replaceAll('-', '')}`
+    await database.using((session) => session.run(`ATTACH ':memory:' AS ${identifier(catalog)}`))
+    const { strict = false, include = [] } = options
+    return new AnalysisEngine({
+      store,
+      database,
+      record,
+      follow: false,
+      // The parent's lease moves on with the parent.
+      lease: follow && lease ? await takeLease(store, record) : undefined,
+      resident: [],
+      timeoutMs,
+      dated: {
+        knowledge: { date, strict, include },
+        catalog,
+        memory: follow ? new Map() : this.#stage.memory,
+      },
+    })
+  }
+
+  /** Runs a query under two dates of knowledge and names the rows that changed (see `findLookAhead`). */
+  lookAhead(sql: string, options: LookAheadOptions): Promise<LookAhead[]> {
+    return findLookAhead(this, sql, options)
+  }
+
+  /** All versions of one report: of every source, with what each changed. */
+  vintages(symbol: string, period: string): Promise<ReportVintage[]> {
+    return reportVintages(this, symbol, period)
+  }
+
+  /** Names the version shown, so that it can be opened again with the same content. `keep` tags it. */
+  async pin(options: { readonly keep?: string } = {}): Promise<Pin> {
+    await this.initViews()
+    const { store, database } = this.#parts
+    const { record, views } = this.#stage.display!
+    if (options.keep !== undefined) {
+      const { version, txnId } = record
+      const tags = { [checkTagName(options.keep)]: { version, txnId } }
+      await commitLake(
+        store,
+        () => Promise.resolve(database),
+        async (tx) => void (tx.change = { tags }),
+        {
+          note: options.keep,
+          operation: 'TAG',
+        },
+      )
+    }
+    const untilMs = await validUntil(store, record)
+    const until = untilMs === undefined ? undefined : new Date(untilMs)
+    return { token: pinOf(record, views), validUntil: until }
+  }
+
   /** Moves to the newest version now. */
   async refresh(): Promise<number> {
-    await this.#advance()
+    await this.#stage.advance()
     return this.version
   }
 
   /** Interrupts what runs and lets go of everything. */
   async close(): Promise<void> {
-    await this.#lease?.close()
-    await this.#database.close()
+    const { lease, database, dated } = this.#parts
+    await lease?.close()
+    await (dated ? this.#stage.close() : database.close())
   }
 
   /** A file that is gone means that the version was vacuumed under us: a follower tries once on a newer one. */
-  async #run<T>(sql: string, use: (session: Session) => Promise<T>): Promise<T> {
-    try {
-      return await this.#once(sql, use)
-    } catch (error) {
-      const before = this.#record
-      if (this.#follow && isMissingFile(error, this.#store.root)) await this.#advance()
-      if (this.#record === before) throw await this.#explained(error, before)
-      return this.#once(sql, use)
+  async #run<T>(statement: Statement, use: (session: Session) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const before = this.#stage.display
+      try {
+        return await this.#once(statement, use)
+      } catch (error) {
+        if (this.#parts.follow && isMissingFile(error, this.#parts.store.root))
+          await this.#stage.advance()
+        const moved = this.#stage.display !== before && before !== undefined
+        const again = moved && (isStaleList(error) || isMissingFile(error, this.#parts.store.root))
+        if (!again || attempt === ATTEMPTS_MAX)
+          throw await this.#explained(error, before ?? this.#stage.display)
+      }
     }
   }
 
-  async #once<T>(sql: string, use: (session: Session) => Promise<T>): Promise<T> {
-    const held = await this.#acquire(sql)
+  async #once<T>(statement: Statement, use: (session: Session) => Promise<T>): Promise<T> {
+    const { sql, parameters, options = {} } = statement
+    const held = await this.#stage.acquire(sql, parameters)
     try {
-      const result = await use(held.session)
-      this.#idle.push(held.session)
+      const limits = { timeoutMs: this.#parts.timeoutMs, ...options }
+      const result = await limited(held.session, limits, () => use(held.session))
+      this.#stage.keep(held.session)
       return result
     } catch (error) {
       // After some failures of the engine a connection answers nothing any more.
-      await held.session.close()
+      const closing = held.session.close()
+      if (!(error instanceof LakeError) || error.code !== 'TIMEOUT') await closing
       throw error
     } finally {
-      await this.#release(held)
+      await this.#stage.release(held)
     }
   }
 
-  /** A connection on which a checked statement can run, with the views at the right version. */
-  async #acquire(sql: string): Promise<Held> {
-    await this.initViews()
-    if (this.#follow) await this.#advance()
-    if (/\bmeta\b/i.test(sql)) await this.#refreshMeta()
-    const session = this.#idle.pop() ?? (await this.#database.connect())
-    try {
-      await readOnly(session, sql, this.#macros)
-    } catch (error) {
-      this.#idle.push(session)
-      throw error
-    }
-    const held = { session, record: this.#record }
-    this.#held.add(held)
-    return held
-  }
-
-  /** The lease goes on to the oldest version that some statement still reads. */
-  async #release(held: Held): Promise<void> {
-    this.#held.delete(held)
-    await this.#protect()
-  }
-
-  async #protect(): Promise<void> {
-    const records = [this.#record, ...[...this.#held].map((held) => held.record)]
-    const oldest = records.toSorted((a, b) => a.version - b.version)[0]!
-    if (this.#lease && this.#lease.lakeVersion !== oldest.version) await this.#lease.move(oldest)
-  }
-
-  #advance(): Promise<void> {
-    return this.#move(() => refreshHead(this.#store))
-  }
-
-  /** One move at a time; a statement that starts meanwhile waits for it. */
-  #move(target: () => Promise<LakeRecord>): Promise<void> {
-    this.#moving = this.#moving
-      .catch(() => undefined)
-      .then(async () => {
-        const record = await target()
-        if (this.#ready && record.txnId === this.#record.txnId) return
-        await this.#show(record)
-      })
-    return this.#moving
-  }
-
-  /** Replaces the views whose text changed, all in one transaction, so that no statement sees half of it. */
-  async #show(record: LakeRecord): Promise<void> {
-    const views = await tableViews(this.#store, record)
-    const relations = relationsOf(views, record)
-    const texts = new Map(relations.map((relation) => [relation.name, createSql(relation)]))
-    const changed = relations.filter((r) => this.#shown.get(r.name) !== texts.get(r.name))
-    const gone = [...this.#shown.keys()].filter((name) => !texts.has(name))
-    await this.#database.using((session) => replaceViews(session, changed, gone))
-    this.#views = views
-    this.#shown = texts
-    this.#macros = new Set(relations.flatMap((r) => (r.kind === 'macro' ? [r.name] : [])))
-    this.#record = record
-    this.#ready = true
-    await this.#protect()
-  }
-
-  async #refreshMeta(): Promise<void> {
-    if (this.#metaVersion === this.version) return
-    const statements = await metaStatements(this.#store, this.#record, this.#views)
-    await this.#database.using((session) =>
-      session.run(['BEGIN', ...statements, 'COMMIT'].join('; ')),
-    )
-    this.#metaVersion = this.version
-  }
-
-  async #explained(error: unknown, record: LakeRecord): Promise<unknown> {
-    if (isMissingFile(error, this.#store.root)) return versionGone(error, record.version)
-    if (!isUnknownTable(error)) return error
-    const names = [...this.#shown.keys()]
-    return this.#database.using((session) => namingRelations(error, session, names))
+  async #explained(error: unknown, display: Display | undefined): Promise<unknown> {
+    const { store, database, dated } = this.#parts
+    const { version } = display?.record ?? this.#stage.record
+    if (isMissingFile(error, store.root)) return versionGone(error, version)
+    if (!isUnknownTable(error) || !display) return error
+    const withheld = withheldTable(error, display.withheld, dated?.knowledge.date)
+    if (withheld) return withheld
+    const names = [...display.relations.keys()]
+    return database.using((session) => namingRelations(error, session, names))
   }
 }
 
-/** A statement under way, and the version that it reads. */
-interface Held {
-  readonly session: Session
-  readonly record: LakeRecord
+interface Statement {
+  readonly sql: string
+  readonly parameters?: Parameters | undefined
+  readonly options?: StatementOptions | undefined
 }
 
-async function replaceViews(
-  session: Session,
-  changed: readonly Relation[],
-  gone: readonly string[],
-): Promise<void> {
-  const statements = [
-    ...gone.map((name) => `DROP VIEW IF EXISTS "${name}"`),
-    ...changed.map((r) => createSql(r)),
-  ]
-  if (statements.length === 0) return
-  await session.run(['BEGIN', ...statements, 'COMMIT'].join('; '))
+/** The views changed between telling a connection its lists and binding the statement. */
+function isStaleList(error: unknown): boolean {
+  return error instanceof LakeError && /cannot take NULL list/.test(error.message)
 }

@@ -9,6 +9,22 @@ export function isUnknownTable(error: unknown): error is LakeError {
   return hasCode(error, 'SQL_ERROR') && UNKNOWN_TABLE.test(error.message)
 }
 
+/** The error for a table that an engine of a date leaves out; undefined if it does not. */
+export function withheldTable(
+  error: LakeError,
+  withheld: readonly string[],
+  date: string | undefined,
+): LakeError | undefined {
+  const name = UNKNOWN_TABLE.exec(error.message)![1]!.toLowerCase()
+  const table = withheld.find((other) => other.toLowerCase() === name)
+  if (table === undefined) return undefined
+  return new LakeError('SQL_ERROR', `${table} does not say when its rows were known`, {
+    cause: error,
+    details: { ...error.details, table, asOf: date },
+    next: 'An engine of a date shows rows by visible_date, trade_date or notice_date; name the table in `include` to see all of it.',
+  })
+}
+
 /** Names the relations of the lake that an unknown name may have meant. */
 export async function namingRelations(
   error: LakeError,

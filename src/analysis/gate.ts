@@ -71,11 +71,19 @@ const REFUSED_FUNCTIONS = new Set([
   'write_log',
 ])
 
-/** Checks that a text is one statement that only reads. `macros` are table macros of the engine's own. */
+/** What a statement may name. */
+export interface GateScope {
+  /** Table macros of the engine's own. */
+  readonly macros: ReadonlySet<string>
+  /** True for an engine of a date: nothing outside of its own schemas, where the future stands. */
+  readonly dated: boolean
+}
+
+/** Checks that a text is one statement that only reads. */
 export async function readOnly(
   session: Session,
   sql: string,
-  macros: ReadonlySet<string>,
+  scope: GateScope,
 ): Promise<ReadStatement> {
   if (sql.length > SQL_LENGTH_MAX) throw refused('the statement is longer than 1 MB')
   const prefix = EXPLAIN.exec(sql)?.[0] ?? ''
@@ -83,7 +91,7 @@ export async function readOnly(
   const statements = tree['statements'] as readonly SyntaxNode[]
   if (statements.length === 0) throw refused('there is no statement')
   if (statements.length > 1) throw refused('only one statement at a time can be run')
-  walk(statements[0]!, macros)
+  walk(statements[0]!, scope)
   return { sql, tree: statements[0]! }
 }
 
@@ -111,18 +119,19 @@ function syntaxError(node: SyntaxNode, message: string, sql: string, offset: num
   })
 }
 
-function walk(value: unknown, macros: ReadonlySet<string>): void {
+function walk(value: unknown, scope: GateScope): void {
   if (Array.isArray(value)) {
-    for (const item of value) walk(item, macros)
+    for (const item of value) walk(item, scope)
     return
   }
   if (typeof value !== 'object' || value === null) return
   const node = value as SyntaxNode
-  checkNode(node, macros)
-  for (const child of Object.values(node)) walk(child, macros)
+  checkNode(node, scope)
+  for (const child of Object.values(node)) walk(child, scope)
 }
 
-function checkNode(node: SyntaxNode, macros: ReadonlySet<string>): void {
+function checkNode(node: SyntaxNode, { macros, dated }: GateScope): void {
+  if (dated) checkScope(node)
   if (node['type'] === 'TABLE_FUNCTION') {
     const name = functionName(node['function'] as SyntaxNode | undefined)
     if (TABLE_FUNCTIONS.has(name) || macros.has(name)) return
@@ -130,6 +139,19 @@ function checkNode(node: SyntaxNode, macros: ReadonlySet<string>): void {
   }
   if (node['class'] === 'FUNCTION' && REFUSED_FUNCTIONS.has(functionName(node))) {
     throw refused(`the function ${functionName(node)} is not for reading`)
+  }
+}
+
+const DATED_SCHEMAS = new Set(['main', 'meta', 'tushare', 'akshare', 'information_schema'])
+
+function checkScope(node: SyntaxNode): void {
+  const names = [node['catalog_name'], node['schema_name']]
+  if (node['class'] === 'FUNCTION') names.push(node['catalog'], node['schema'])
+  const outside = names
+    .filter((name) => typeof name === 'string')
+    .find((name) => name !== '' && !DATED_SCHEMAS.has(name.toLowerCase()))
+  if (outside !== undefined) {
+    throw refused(`an engine of a date shows its own views, nothing of ${outside}`)
   }
 }
 

@@ -8,7 +8,8 @@ import { readJournals } from '../storage/lake/journal.ts'
 import type { TableView } from '../storage/lake/view.ts'
 import { identifier, literal } from '../storage/parquet/sql.ts'
 import { freshnessOf } from './freshness.ts'
-import { viewOfTable } from './relations.ts'
+import type { Relation } from './relation.ts'
+import { viewOfTable } from './relation.ts'
 
 /** A table of `meta`: columns as SQL, rows as literals. */
 interface MetaTable {
@@ -36,6 +37,7 @@ export async function metaStatements(
   store: Store,
   record: LakeRecord,
   views: readonly TableView[],
+  relations: readonly Relation[],
   publication?: Publication,
 ): Promise<string[]> {
   const records = await history(store, { limit: HISTORY_MAX })
@@ -45,6 +47,7 @@ export async function metaStatements(
     lakeTable(store, record, publication),
     tablesTable(record, views),
     columnsTable(views),
+    relationsTable(relations),
     historyTable(kept),
     runsTable(runs),
     freshnessTable(kept, runs, record),
@@ -126,6 +129,14 @@ function columnsTable(views: readonly TableView[]): MetaTable {
         return [...names, label ?? null, unit ?? null, source ?? null]
       }),
     ),
+  }
+}
+
+function relationsTable(relations: readonly Relation[]): MetaTable {
+  return {
+    name: 'relations',
+    columns: 'name VARCHAR, kind VARCHAR, parameters VARCHAR, label VARCHAR, about VARCHAR',
+    rows: relations.map((r) => [r.name, r.kind, r.parameters ?? null, r.label, r.about]),
   }
 }
 

@@ -5,12 +5,17 @@ import { withStandIn } from '../storage/files/stand-in.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
 import { refreshHead } from '../storage/lake/store.ts'
 import type { Store } from '../storage/lake/store.ts'
+import { snapshotSql } from '../storage/delta/relation.ts'
 import { tableViews } from '../storage/lake/view.ts'
+import type { TableView } from '../storage/lake/view.ts'
 import { Database } from '../storage/parquet/database.ts'
 import type { Session } from '../storage/parquet/database.ts'
-import { literal } from '../storage/parquet/sql.ts'
+import { identifier, literal } from '../storage/parquet/sql.ts'
+import { aliasRelations } from './alias-relations.ts'
 import { metaStatements } from './meta.ts'
-import { createSql, relationsOf } from './relations.ts'
+import type { Relation } from './relation.ts'
+import { createSql } from './relation.ts'
+import { hasOneSource, relationsOf } from './relations.ts'
 
 /** The name of the published file. */
 export const VIEWS_FILE = 'analysis.duckdb'
@@ -83,10 +88,12 @@ async function build(
     ...view,
     directory: join(root, ...view.path.split('/')),
   }))
-  const relations = relationsOf(views, record)
+  const relations = publishedRelations(views, record)
   const statements = [
     ...relations.map((relation) => createSql(relation)),
-    ...(await metaStatements(store, record, views, publication)),
+    ...relations.map(commentSql),
+    ...aliasStatements(),
+    ...(await metaStatements(store, record, views, relations, publication)),
   ]
   const database = await Database.open({ threads: 1, memoryLimit: '256MB' })
   try {
@@ -95,6 +102,30 @@ async function build(
     await database.close()
   }
   return relations.filter((relation) => relation.kind === 'view').length
+}
+
+/** The lists stand in the text of the views: other engines know no variables of ours. */
+function publishedRelations(views: readonly TableView[], record: LakeRecord): readonly Relation[] {
+  const tables = new Map(views.map((view) => [view.name, view]))
+  return relationsOf({
+    tables,
+    prefer: record.settings.prefer,
+    tableSql: (view) => snapshotSql(view.directory, view.snapshot),
+    latestSql: () => undefined,
+    hasOneSource: (table) => hasOneSource(tables.get(table)),
+  }).relations
+}
+
+function commentSql({ name, kind, label }: Relation): string {
+  const words = { view: 'VIEW', 'table macro': 'MACRO TABLE', 'scalar macro': 'MACRO' }
+  return `COMMENT ON ${words[kind]} ${identifier(name)} IS ${literal(label)}`
+}
+
+function aliasStatements(): string[] {
+  return Object.entries(aliasRelations()).flatMap(([schema, relations]) => [
+    `CREATE SCHEMA ${schema}`,
+    ...relations.map((relation) => createSql(relation, schema)),
+  ])
 }
 
 /** The file is the current database while it is built: a view must not keep the alias it was attached under. */

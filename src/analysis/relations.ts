@@ -1,111 +1,79 @@
-/** The views of a lake version: names, columns and SQL, built from the snapshots of its tables. */
-import type { Field, Schema } from '../model/schema.ts'
-import { findField, schemaOf } from '../model/schema.ts'
-import { STANDARD_TABLES, standardTable } from '../model/standard-tables.ts'
-import { snapshotSql } from '../storage/delta/relation.ts'
-import { boundsOf } from '../storage/delta/stats.ts'
-import type { LakeRecord } from '../storage/lake/record.ts'
-import type { TableView } from '../storage/lake/view.ts'
-import { identifier, identifiers, literal } from '../storage/parquet/sql.ts'
-import { castColumn } from '../storage/parquet/types.ts'
-
-/** A view or macro to create. */
-export interface Relation {
-  readonly name: string
-  /** The table whose change makes it new; undefined for what stands on several. */
-  readonly tables: readonly string[]
-  readonly kind: 'view' | 'macro'
-  /** For a macro its parameters, for example `(as_of)`. */
-  readonly parameters?: string
-  /** The SELECT. */
-  readonly sql: string
-  readonly comment?: string
-}
-
-/** View names of the vintage tables. */
-export const VINTAGE_VIEWS: Readonly<Record<string, string>> = {
-  indicators: 'fin_indicators',
-  balance: 'fin_balance_sheet',
-  income: 'fin_income_statement',
-  cashflow: 'fin_cash_flow',
-}
-
-/** The view under which a table is queried. */
-export function viewOfTable(table: string): string {
-  return VINTAGE_VIEWS[table] ?? table
-}
-
 /** All views and macros of a lake version, in the order in which they can be created. */
-export function relationsOf(views: readonly TableView[], record: LakeRecord): Relation[] {
-  const tables = new Map(views.map((view) => [view.name, view]))
-  const schemaOfTable = (name: string): Schema =>
-    tables.get(name)?.snapshot.schema ?? standardTable(name)?.schema ?? schemaOf([])
-  return [
-    ...allTables(views).flatMap((name) =>
-      name in VINTAGE_VIEWS
-        ? vintageRelations(name, tables.get(name), schemaOfTable(name), record)
-        : [plainRelation(name, tables.get(name), schemaOfTable(name))],
-    ),
-    statementsRelation(schemaOfTable),
-    ...adjustedRelations(),
+import { schemaOf } from '../model/schema.ts'
+import type { Schema } from '../model/schema.ts'
+import { STANDARD_TABLES } from '../model/standard-tables.ts'
+import { boundsOf } from '../storage/delta/stats.ts'
+import type { TableView } from '../storage/lake/view.ts'
+import { castColumn } from '../storage/parquet/types.ts'
+import { barRelations } from './bar-relations.ts'
+import { flowRelations } from './flow-relations.ts'
+import type { Knowledge } from './knowledge.ts'
+import { knownRows } from './knowledge.ts'
+import { referenceRelations, symbolMacro } from './reference-relations.ts'
+import type { Relation, Sources } from './relation.ts'
+import { VINTAGE_VIEWS, schemaOfTable } from './relation.ts'
+import { reportRelations, statementsRelation } from './report-relations.ts'
+import { valuationRelations } from './valuation-relations.ts'
+
+/** The relations of a version, and the tables that knowledge of a date leaves out. */
+export interface Relations {
+  readonly relations: readonly Relation[]
+  readonly withheld: readonly string[]
+}
+
+/** All views and macros, at everything that is stored or at the knowledge of a date. */
+export function relationsOf(sources: Sources, knowledge?: Knowledge): Relations {
+  const withheld: string[] = []
+  const own: Relation[] = []
+  for (const table of allTables(sources)) {
+    const schema = schemaOfTable(sources, table)
+    const view = sources.tables.get(table)
+    const all = view ? sources.tableSql(view) : emptySql(schema)
+    const rows = knowledge ? knownRows(table, all, schema, knowledge) : all
+    if (rows === undefined) withheld.push(table)
+    else if (table in VINTAGE_VIEWS)
+      own.push(...reportRelations(sources, table, rows, knowledge ? KNOWN_PRUNABLE : 'all'))
+    else own.push(tableRelation(table, rows, knowledge ? KNOWN_PRUNABLE : 'all'))
+  }
+  const derived = [
+    statementsRelation(sources),
+    ...flowRelations(),
+    ...barRelations(),
+    ...valuationRelations(sources.prefer),
+    ...referenceRelations(),
   ]
+  return { relations: [symbolMacro(), ...own, ...derived], withheld }
 }
 
 /** Standard tables have their views even before they are synced. */
-function allTables(views: readonly TableView[]): string[] {
-  const names = new Set([...STANDARD_TABLES.map((t) => t.name), ...views.map((v) => v.name)])
-  return [...names]
+function allTables(sources: Sources): string[] {
+  return [...new Set([...STANDARD_TABLES.map((t) => t.name), ...sources.tables.keys()])]
 }
 
-function tableSql(view: TableView | undefined, schema: Schema): string {
-  if (view) return snapshotSql(view.directory, view.snapshot)
-  return `SELECT ${schema.fields.map((f) => castColumn(f, 'NULL')).join(', ')} WHERE false`
+function emptySql(schema: Schema): string {
+  const fields = schema.fields.length > 0 ? schema.fields : schemaOf([]).fields
+  return `SELECT ${fields.map((f) => castColumn(f, 'NULL')).join(', ')} WHERE false`
 }
 
-function plainRelation(name: string, view: TableView | undefined, schema: Schema): Relation {
-  return { name, tables: [name], kind: 'view', sql: tableSql(view, schema) }
+const LABELS: Readonly<Record<string, readonly [label: string, about: string]>> = {
+  stock_basic: ['股票列表，含已退市', 'Listed stocks, also the delisted ones.'],
+  name_history: ['股票曾用名与ST状态', 'Names and ST flags over time.'],
+  share_capital: ['股本变动', 'Share counts over time.'],
+  trade_cal: ['交易日历', 'The trading calendar.'],
+  daily: ['日线行情，不复权', 'Daily bars, unadjusted; volume in shares, amount in yuan.'],
+  adj_factor: ['复权因子', 'Adjustment factors.'],
 }
 
-/** Reports: everything, the newest of the preferred source, and what was visible on a day. */
-function vintageRelations(
-  table: string,
-  view: TableView | undefined,
-  schema: Schema,
-  record: LakeRecord,
-): Relation[] {
-  const name = VINTAGE_VIEWS[table]!
-  const all = `${name}_all`
-  const columns = identifiers(schema.fields.map((f) => f.name))
-  const source = preference(record.settings.prefer)
-  const first = hasOneSource(view)
-    ? ''
-    : ` QUALIFY row_number() OVER (PARTITION BY symbol, end_date ORDER BY ${source}) = 1`
-  const asOf = `QUALIFY row_number() OVER (PARTITION BY symbol, end_date
-    ORDER BY ${source}, visible_date DESC, vintage DESC) = 1`
-  const tables = [table]
-  return [
-    { name: all, tables, kind: 'view', sql: tableSql(view, schema) },
-    { name, tables, kind: 'view', sql: `SELECT ${columns} FROM ${all} WHERE is_latest${first}` },
-    {
-      name: `${name}_asof`,
-      tables,
-      kind: 'macro',
-      parameters: '(as_of)',
-      sql: `SELECT ${columns} FROM ${all} WHERE visible_date <= CAST(as_of AS DATE) ${asOf}`,
-    },
-  ]
+/** Knowledge of a date replaces some columns, and its windows reach over others. */
+const KNOWN_PRUNABLE = ['symbol', 'trade_date']
+
+function tableRelation(table: string, sql: string, prunable: Relation['prunable']): Relation {
+  const [label, about] = LABELS[table] ?? [table, `The table \`${table}\`.`]
+  return { name: table, kind: 'view', tables: [table], prunable, sql, label, about }
 }
 
-/** Sources in order of preference, the others behind them by name. */
-export function preference(prefer: readonly string[]): string {
-  const ranks = prefer.map((source, i) => `WHEN ${literal(source)} THEN ${i}`)
-  return ranks.length === 0
-    ? 'source'
-    : `CASE source ${ranks.join(' ')} ELSE ${prefer.length} END, source`
-}
-
-/** With one source in all files no window is needed: a filter on a stored flag costs next to nothing. */
-function hasOneSource(view: TableView | undefined): boolean {
+/** True if all files of a table say that they hold one and the same source: a filter on a flag costs next to nothing. */
+export function hasOneSource(view: TableView | undefined): boolean {
   const sources = new Set<unknown>()
   for (const file of view?.snapshot.files.values() ?? []) {
     const bounds = boundsOf(file, 'source', 'string')
@@ -113,70 +81,4 @@ function hasOneSource(view: TableView | undefined): boolean {
     sources.add(bounds.min)
   }
   return sources.size <= 1
-}
-
-const STATEMENTS = ['balance', 'income', 'cashflow'] as const
-
-/** The three statements in one relation, told apart by `type`. */
-function statementsRelation(schemaOfTable: (name: string) => Schema): Relation {
-  const columns = new Map<string, Field>()
-  for (const table of STATEMENTS) {
-    for (const f of schemaOfTable(table).fields) if (!columns.has(f.name)) columns.set(f.name, f)
-  }
-  const parts = STATEMENTS.map((table) => {
-    const schema = schemaOfTable(table)
-    const select = [...columns.values()].map((f) =>
-      findField(schema, f.name) ? identifier(f.name) : castColumn(f, 'NULL'),
-    )
-    return `SELECT ${literal(table)} AS type, ${select.join(', ')} FROM ${VINTAGE_VIEWS[table]}`
-  })
-  return {
-    name: 'financial_statements',
-    tables: [...STATEMENTS],
-    kind: 'view',
-    sql: parts.join(' UNION ALL '),
-  }
-}
-
-const PRICES = ['open', 'high', 'low', 'close', 'pre_close'] as const
-
-/** Adjusted bars: raw prices times the factor of the day, and for `qfq` over the newest factor. */
-function adjustedRelations(): Relation[] {
-  const tables = ['daily', 'adj_factor']
-  const prices = (factor: string): string =>
-    PRICES.map((price) => `d.${price} * ${factor} AS ${price}`).join(', ')
-  const rest = 'd.volume, d.amount, d.source'
-  const joined = `FROM daily d ASOF LEFT JOIN adj_factor f
-    ON d.symbol = f.symbol AND d.trade_date >= f.trade_date`
-  const newest = `(SELECT symbol, max_by(adj_factor, trade_date) AS newest FROM adj_factor GROUP BY symbol)`
-  const anchored = (anchor: string): string =>
-    `SELECT d.symbol, d.trade_date, ${prices('f.adj_factor / nullif(n.newest, 0)')}, ${rest}
-     ${joined} LEFT JOIN ${anchor} n ON d.symbol = n.symbol`
-  return [
-    {
-      name: 'daily_hfq',
-      tables,
-      kind: 'view',
-      sql: `SELECT d.symbol, d.trade_date, ${prices('f.adj_factor')}, ${rest} ${joined}`,
-    },
-    { name: 'daily_qfq', tables, kind: 'view', sql: anchored(newest) },
-    {
-      name: 'daily_qfq_between',
-      tables,
-      kind: 'macro',
-      parameters: '(from_date, to_date)',
-      sql: `${anchored(
-        `(SELECT symbol, max_by(adj_factor, trade_date) AS newest FROM adj_factor
-          WHERE trade_date <= CAST(to_date AS DATE) GROUP BY symbol)`,
-      )} WHERE d.trade_date BETWEEN CAST(from_date AS DATE) AND CAST(to_date AS DATE)`,
-    },
-  ]
-}
-
-/** The statement that creates a relation, replacing an older one. */
-export function createSql(relation: Relation, schema = 'main'): string {
-  const name = `${identifier(schema)}.${identifier(relation.name)}`
-  return relation.kind === 'view'
-    ? `CREATE OR REPLACE VIEW ${name} AS ${relation.sql}`
-    : `CREATE OR REPLACE MACRO ${name}${relation.parameters ?? '()'} AS TABLE ${relation.sql}`
 }

@@ -167,10 +167,22 @@ function addReadCommands(program: Command, runner: Runner): void {
     )
     .option('-o, --output <file>', 'write into a file')
     .option('--at <version>', 'a version, date, moment or tag of the lake')
+    .option('--as-of <date>', 'only what was known on that day, for example 2016-05-03')
     .option('--no-lease', 'do not protect the version while it is read')
     .action(
       action(runner, async (c, sql: string, o: QueryOptions) =>
         (await commands()).query(c, sql, o),
+      ),
+    )
+  program
+    .command('vintages')
+    .description('every version of one report, and what each changed')
+    .argument('<symbol>', 'in any form, for example 600519 or sh600519')
+    .argument('<period>', 'for example 2024-12-31 or 2024Q4')
+    .option('--at <version>', 'a version, date, moment or tag of the lake')
+    .action(
+      action(runner, async (c, symbol: string, period: string, o: { at?: string }) =>
+        (await import('./commands/vintages.ts')).vintages(c, symbol, period, o),
       ),
     )
   program

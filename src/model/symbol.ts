@@ -4,7 +4,8 @@ import { LakeError } from './errors.ts'
 /** Exchanges of the mainland: Shanghai, Shenzhen, Beijing. */
 export type Exchange = 'SH' | 'SZ' | 'BJ'
 
-const EXCHANGE_OF: Readonly<Record<string, Exchange>> = {
+/** Exchanges by the words that name them beside a code. */
+export const EXCHANGES: Readonly<Record<string, Exchange>> = {
   SH: 'SH',
   SS: 'SH',
   SSE: 'SH',
@@ -32,7 +33,7 @@ export function parseSymbol(text: string): string | undefined {
   const prefixed = /^([A-Z]{2,4})\.?(\d{6})$/.exec(upper)
   const code = suffixed?.[1] ?? prefixed?.[2] ?? upper
   const word = suffixed?.[2] ?? prefixed?.[1]
-  const exchange = word === undefined ? exchangeOfCode(code) : EXCHANGE_OF[word]
+  const exchange = word === undefined ? exchangeOfCode(code) : EXCHANGES[word]
   return exchange && `${code}.${exchange}`
 }
 

@@ -62,6 +62,7 @@ describe('analysis.duckdb', () => {
       'freshness',
       'history',
       'lake',
+      'relations',
       'sync_runs',
       'tables',
     ])
@@ -132,8 +133,8 @@ import duckdb, json, sys
 con = duckdb.connect()
 con.execute(f"ATTACH '{sys.argv[1]}' AS a (READ_ONLY)")
 con.execute("USE a")
-views = [r[0] for r in con.execute("SELECT view_name FROM duckdb_views() WHERE database_name = 'a' AND NOT internal ORDER BY 1").fetchall()]
-for view in views: con.execute(f'SELECT max(hash(t)) FROM "{view}" t').fetchall()
+views = [r[0] for r in con.execute("SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE database_name = 'a' AND NOT internal ORDER BY 1").fetchall()]
+for view in views: con.execute(f'SELECT max(hash(t)) FROM {view} t').fetchall()
 out = {"views": views}
 out["latest"] = con.execute("SELECT symbol, basic_eps FROM fin_indicators").fetchall()
 out["before"] = con.execute("SELECT count(*) FROM fin_indicators_asof(DATE '2025-04-03')").fetchall()
@@ -141,6 +142,11 @@ out["after"] = con.execute("SELECT count(*) FROM fin_indicators_asof('2025-04-07
 out["qfq"] = con.execute("SELECT close FROM daily_qfq ORDER BY trade_date").fetchall()
 out["between"] = con.execute("SELECT close FROM daily_qfq_between('2025-01-01', '2025-04-03')").fetchall()
 out["types"] = con.execute("SELECT typeof(balance) FROM (SELECT type AS balance FROM financial_statements)").fetchall()
+out["valuation"] = con.execute("SELECT count(*), count(pe_ttm) FROM valuation").fetchall()
+out["ttm"] = con.execute("SELECT basic_eps FROM fin_ttm_asof('2025-05-01')").fetchall()
+out["sym"] = con.execute("SELECT sym('sh600519')").fetchall()
+out["tushare"] = con.execute("SELECT ts_code, vol FROM tushare.daily LIMIT 1").fetchall()
+out["label"] = con.execute("SELECT comment FROM duckdb_views() WHERE view_name = 'daily_hfq'").fetchall()
 out["version"] = con.execute("SELECT version FROM meta.lake").fetchall()
 print(json.dumps(out))
 `
@@ -153,9 +159,14 @@ print(json.dumps(out))
           qfq: [[775.25], [775]],
           between: [[1550.5]],
           types: [['VARCHAR']],
+          valuation: [[2, 0]],
+          ttm: [[68.64]],
+          sym: [['600519.SH']],
+          tushare: [['600519.SH', null]],
+          label: [['后复权日线']],
           version: [[(await lake.head()).version]],
         })
-        expect((answer['views'] as string[]).length).toBeGreaterThan(15)
+        expect((answer['views'] as string[]).length).toBeGreaterThan(35)
       })
 
       test('reads without an error while a writer commits and publishes', async () => {

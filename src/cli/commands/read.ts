@@ -19,6 +19,8 @@ export interface QueryOptions {
   readonly format?: 'table' | 'csv' | 'json' | 'jsonl' | 'markdown' | 'parquet'
   readonly output?: string
   readonly at?: string
+  readonly asOf?: string
+  readonly plot?: boolean
   readonly lease?: boolean
 }
 
@@ -42,7 +44,8 @@ export async function query(
       if (options.lease !== false && !engine.leased) {
         warn(context, 'no lease could be taken: what is read is kept by its age alone')
       }
-      return await answer(context, engine, statement, options)
+      const dated = options.asOf === undefined ? engine : await engine.asOf(options.asOf)
+      return await answer(context, dated, statement, options)
     } finally {
       await engine.close()
     }

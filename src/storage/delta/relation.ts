@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Schema } from '../../model/schema.ts'
 import { typeText } from '../../model/schema.ts'
-import type { ScanFile } from '../parquet/scan.ts'
+import type { Scan, ScanFile } from '../parquet/scan.ts'
 import { scanSql } from '../parquet/scan.ts'
 import type { AddFile } from './actions.ts'
 import { mappingMode, physicalName, physicalSchema } from './column-mapping.ts'
@@ -27,11 +27,8 @@ export function schemaFingerprint(schema: Schema): string {
   return fingerprint
 }
 
-/** Names for two more columns: the file of a row, and its number in the file. */
-export interface RelationOptions {
-  readonly fileColumn?: string
-  readonly rowColumn?: string
-}
+/** Names for two more columns (the file of a row, and its number in the file), and SQL for lists of files. */
+export type RelationOptions = Pick<Scan, 'fileColumn' | 'rowColumn' | 'fileList'>
 
 /** A SELECT over files of a table, with exactly the columns of its schema. */
 export function relationSql(

@@ -3,6 +3,7 @@ import { endOfShanghaiDay, parseDay } from '../../model/date.ts'
 import { LakeError } from '../../model/errors.ts'
 import { isTagName } from '../../model/name.ts'
 import { readRecord } from './lake-log.ts'
+import { isPin, recordOfPin } from './pin.ts'
 import type { LakeRecord } from './record.ts'
 import type { Store } from './store.ts'
 import { openableRecord, refreshHead, vacuumed } from './store.ts'
@@ -14,10 +15,11 @@ const TIME = /^(\d{4}-\d{2}-\d{2})T(\d{2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(Z|[+-]
 
 /**
  * The record of a version. Digits are a version number; `YYYY-MM-DD` is the end of that day in Shanghai;
- * `YYYY-MM-DDTHH:MM[:SS][zone]` a moment (Shanghai time without a zone); anything else a tag.
+ * `YYYY-MM-DDTHH:MM[:SS][zone]` a moment (Shanghai time without a zone); `marketlake:…` a pin; anything else a tag.
  */
 export async function recordAt(store: Store, spec: VersionSpec): Promise<LakeRecord> {
   if (typeof spec === 'number') return openableRecord(store, spec)
+  if (typeof spec === 'string' && isPin(spec)) return recordOfPin(store, spec)
   if (spec instanceof Date) return recordAtTime(store, spec.getTime())
   if (/^\d+$/.test(spec)) return openableRecord(store, Number(spec))
   if (parseDay(spec) !== undefined) return recordAtTime(store, endOfShanghaiDay(spec))
@@ -82,4 +84,16 @@ function beforeBirth(timeMs: number): LakeError {
     details: { moment },
     next: 'See `marketlake history` for its versions.',
   })
+}
+
+/**
+ * Until when a version is kept, in milliseconds since 1970; undefined while a tag keeps it. Its age counts from its
+ * successor, so of the head it is the earliest time that can be told now.
+ */
+export async function validUntil(store: Store, record: LakeRecord): Promise<number | undefined> {
+  const head = await refreshHead(store)
+  if (Object.values(head.tags).some((tag) => tag.version === record.version)) return undefined
+  const successor =
+    record.version < head.version ? await readRecord(store, record.version + 1) : undefined
+  return (successor?.timestamp ?? store.effects.now()) + store.retention.versionsMs
 }

@@ -65,6 +65,11 @@ export class Database {
     return database
   }
 
+  /** False once it is being closed. */
+  get isOpen(): boolean {
+    return this.#open
+  }
+
   /** A connection of its own: statements on it run one after the other. */
   async connect(): Promise<Session> {
     if (!this.#open) throw new LakeError('CANCELLED', 'the engine is closed')

@@ -27,11 +27,13 @@ export interface Scan {
   /** Names for two more columns: the file of a row, and its number in the file. */
   readonly fileColumn?: string
   readonly rowColumn?: string
+  /** SQL for the list of one branch's files, where it shall not stand in the text itself. */
+  readonly fileList?: (files: readonly ScanFile[], branch: number) => string
 }
 
 /** A SELECT with exactly the columns of the schema, typed; a typed empty relation where there is no file. */
 export function scanSql(scan: Scan): string {
-  const branches = [...groupFiles(scan).values()].map((files) => branchSql(scan, files))
+  const branches = [...groupFiles(scan).values()].map((files, i) => branchSql(scan, files, i))
   return branches.length === 0 ? emptySql(scan) : branches.join(' UNION ALL ')
 }
 
@@ -47,7 +49,7 @@ const FILE = '__marketlake_file'
 /** DuckDB's own name for the number of a row in its file. */
 const VIRTUAL_ROW = 'file_row_number'
 
-function branchSql(scan: Scan, files: readonly ScanFile[]): string {
+function branchSql(scan: Scan, files: readonly ScanFile[], branch: number): string {
   const outside = Object.keys(files[0]!.partition ?? {})
   const physical = (scan.physical ?? scan.schema).fields
   const inside = physical.filter((_, i) => !outside.includes(scan.schema.fields[i]!.name))
@@ -61,7 +63,8 @@ function branchSql(scan: Scan, files: readonly ScanFile[]): string {
   checkVirtual(scan, files)
   const partition =
     outside.length > 0 ? ` JOIN ${partitionValues(files, outside)} ON f.${FILE} = p.${FILE}` : ''
-  const source = readParquet(scan, files, inside)
+  const list = scan.fileList?.(files, branch) ?? pathList(files.map((f) => f.path))
+  const source = readParquet(scan, files, inside, list)
   return `SELECT ${columns.join(', ')} FROM ${source} f${partition}${thinning(files)}`
 }
 
@@ -91,12 +94,17 @@ function checkVirtual(scan: Scan, files: readonly ScanFile[]): void {
   )
 }
 
-function readParquet(scan: Scan, files: readonly ScanFile[], inside: readonly Field[]): string {
+function readParquet(
+  scan: Scan,
+  files: readonly ScanFile[],
+  inside: readonly Field[],
+  list: string,
+): string {
   const { complete, partition, deleted } = files[0]!
   const options = ['hive_partitioning=false']
   if (scan.fileColumn || partition || deleted?.length) options.push(`filename=${literal(FILE)}`)
   if (!complete && inside.length > 0) options.push(`schema=${declaredSchema(inside)}`)
-  return `read_parquet(${pathList(files.map((f) => f.path))}, ${options.join(', ')})`
+  return `read_parquet(${list}, ${options.join(', ')})`
 }
 
 /** By name only: with field ids DuckDB returns NULL silently for files that have none. */

@@ -1,0 +1,82 @@
+/** What an engine shows: the views of one lake version over lists of files and tables in memory. */
+import type { LakeRecord } from '../storage/lake/record.ts'
+import type { TableView } from '../storage/lake/view.ts'
+import type { FileList } from './file-lists.ts'
+import { listedSql } from './file-lists.ts'
+import type { Knowledge } from './knowledge.ts'
+import type { Relation } from './relation.ts'
+import { createSql, dropSql } from './relation.ts'
+import { hasOneSource, relationsOf } from './relations.ts'
+import type { ResidentState } from './resident.ts'
+import { residentLatest, residentSql } from './resident.ts'
+
+/** The views of one version. Immutable. */
+export interface Display {
+  readonly record: LakeRecord
+  readonly views: readonly TableView[]
+  readonly lists: readonly FileList[]
+  /** By name in lower case. */
+  readonly relations: ReadonlyMap<string, Relation>
+  /** Names of the macros that stand in a FROM clause. */
+  readonly macros: ReadonlySet<string>
+  /** Tables without a date of knowledge, which an engine of a date does not show. */
+  readonly withheld: readonly string[]
+  /** Grows when a view changes. */
+  readonly generation: number
+}
+
+/** How a display comes about. */
+export interface DisplayOptions {
+  readonly record: LakeRecord
+  readonly views: readonly TableView[]
+  readonly resident: ResidentState
+  readonly knowledge: Knowledge | undefined
+}
+
+/** The display of a version; it goes on in the generation of the one before when no view has changed. */
+export function displayOf(options: DisplayOptions, before?: Display): Display {
+  const same = buildDisplay(options, before?.generation ?? 1)
+  if (!before || changes(before, same).length === 0) return same
+  return buildDisplay(options, before.generation + 1)
+}
+
+function buildDisplay(options: DisplayOptions, generation: number): Display {
+  const { record, views, resident, knowledge } = options
+  const tables = new Map(views.map((view) => [view.name, view]))
+  const lists: FileList[] = []
+  const tableSql = (view: TableView): string => {
+    if (resident.has(view.name)) return residentSql(view)
+    const listed = listedSql(view, generation)
+    lists.push(...listed.lists)
+    return listed.sql
+  }
+  const { relations, withheld } = relationsOf(
+    {
+      tables,
+      prefer: record.settings.prefer,
+      tableSql,
+      latestSql: (table) => (resident.has(table) && !knowledge ? residentLatest(table) : undefined),
+      hasOneSource: (table) => hasOneSource(tables.get(table)),
+    },
+    knowledge,
+  )
+  return {
+    record,
+    views,
+    lists,
+    relations: new Map(relations.map((relation) => [relation.name.toLowerCase(), relation])),
+    macros: new Set(relations.filter((r) => r.kind === 'table macro').map((r) => r.name)),
+    withheld,
+    generation,
+  }
+}
+
+/** Statements that turn the views of one display into those of another. */
+export function changes(before: Display | undefined, after: Display): string[] {
+  const gone = [...(before?.relations ?? [])].filter(([name]) => !after.relations.has(name))
+  const changed = [...after.relations].filter(([name, relation]) => {
+    const old = before?.relations.get(name)
+    return !old || createSql(old) !== createSql(relation)
+  })
+  return [...gone.map(([, r]) => dropSql(r)), ...changed.map(([, r]) => createSql(r))]
+}

@@ -1,0 +1,214 @@
+/** The stage of an engine: connections on which statements run, and views that move from version to version. */
+import type { Parameters } from '../storage/parquet/bind.ts'
+import type { Database, Session } from '../storage/parquet/database.ts'
+import { identifier } from '../storage/parquet/sql.ts'
+import type { Lease } from '../storage/lake/lease.ts'
+import type { LakeRecord } from '../storage/lake/record.ts'
+import { refreshHead } from '../storage/lake/store.ts'
+import type { Store } from '../storage/lake/store.ts'
+import { tableViews } from '../storage/lake/view.ts'
+import { aliasRelations } from './alias-relations.ts'
+import type { Display } from './display.ts'
+import { changes, displayOf } from './display.ts'
+import { tellLists } from './file-lists.ts'
+import { restrictionsOf } from './filters.ts'
+import { readOnly } from './gate.ts'
+import type { Knowledge } from './knowledge.ts'
+import { metaStatements } from './meta.ts'
+import { createSql } from './relation.ts'
+import type { ResidentState } from './resident.ts'
+import { residentMove, residentTables } from './resident.ts'
+
+/** What an engine stands on. */
+export interface EngineParts {
+  readonly store: Store
+  readonly database: Database
+  readonly record: LakeRecord
+  readonly follow: boolean
+  readonly lease: Lease | undefined
+  readonly resident: readonly string[]
+  readonly timeoutMs: number
+  /** For an engine of a date: what it knows, the catalog its views stand in, and the memory of its parent. */
+  readonly dated?: {
+    readonly knowledge: Knowledge
+    readonly catalog: string
+    readonly memory: ResidentState
+  }
+}
+
+/** A statement under way, and the version that it reads. */
+export interface Held {
+  readonly session: Session
+  readonly display: Display
+}
+
+/** Connections and views of one engine. It must be closed. */
+export class Stage {
+  readonly #parts: EngineParts
+  readonly #idle: Session[] = []
+  readonly #held = new Set<Held>()
+  readonly #extras = new Set<string>()
+  #display: Display | undefined
+  #memory: ResidentState
+  #record: LakeRecord
+  #moving: Promise<void> = Promise.resolve()
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts
+    this.#record = parts.record
+    this.#memory = parts.dated?.memory ?? new Map()
+  }
+
+  /** The record of the version shown, or about to be shown. */
+  get record(): LakeRecord {
+    return this.#record
+  }
+
+  /** What is shown; undefined before the views are made. */
+  get display(): Display | undefined {
+    return this.#display
+  }
+
+  /** What stands in memory. */
+  get memory(): ResidentState {
+    return this.#memory
+  }
+
+  /** Brings the views to where they shall be: once, or to the head each time. */
+  async ready(): Promise<Display> {
+    if (this.#parts.follow) await this.advance()
+    else if (!this.#display) await this.#move(() => Promise.resolve(this.#record))
+    return this.#display!
+  }
+
+  /** Moves to the head. */
+  advance(): Promise<void> {
+    return this.#move(() => refreshHead(this.#parts.store))
+  }
+
+  /** A connection on which a checked statement can run, with the lists of the right version. */
+  async acquire(sql: string, parameters?: Parameters): Promise<Held> {
+    await this.ready()
+    await this.#showExtras(sql)
+    const session = await this.session()
+    try {
+      const display = this.#display!
+      const { macros, relations } = display
+      const dated = this.#parts.dated !== undefined
+      const { tree } = await readOnly(session, sql, { macros, dated })
+      await tellLists(session, display.lists, restrictionsOf(tree, relations, parameters))
+      const held = { session, display }
+      this.#held.add(held)
+      return held
+    } catch (error) {
+      this.keep(session)
+      throw error
+    }
+  }
+
+  /** A connection that sees the views. */
+  async session(): Promise<Session> {
+    const idle = this.#idle.pop()
+    if (idle) return idle
+    const session = await this.#parts.database.connect()
+    await this.#enter(session)
+    return session
+  }
+
+  /** Takes back a connection that is good for the next statement. */
+  keep(session: Session): void {
+    this.#idle.push(session)
+  }
+
+  /** Views of a date stand in a catalog of their own. */
+  async #enter(session: Session): Promise<void> {
+    const { dated } = this.#parts
+    if (dated) await session.run(`USE ${identifier(dated.catalog)}`)
+  }
+
+  /** The lease goes on to the oldest version that some statement still reads. */
+  async release(held: Held): Promise<void> {
+    this.#held.delete(held)
+    await this.#protect()
+  }
+
+  async #protect(): Promise<void> {
+    const { lease } = this.#parts
+    const records = [this.#record, ...[...this.#held].map((held) => held.display.record)]
+    const oldest = records.toSorted((a, b) => a.version - b.version)[0]!
+    if (lease && lease.lakeVersion !== oldest.version) await lease.move(oldest)
+  }
+
+  /** One move at a time; a statement that starts meanwhile waits for it. */
+  #move(target: () => Promise<LakeRecord>): Promise<void> {
+    this.#moving = this.#moving
+      .catch(() => undefined)
+      .then(async () => {
+        const record = await target()
+        if (this.#display?.record.txnId !== record.txnId) await this.#show(record)
+      })
+    return this.#moving
+  }
+
+  /** Replaces the views whose text changed, all in one transaction, so that no statement sees half of it. */
+  async #show(record: LakeRecord): Promise<void> {
+    const { store, database, resident, dated } = this.#parts
+    const views = await tableViews(store, record)
+    const tables = new Map(views.map((view) => [view.name, view]))
+    const move = dated
+      ? { state: this.#memory, statements: [] }
+      : residentMove(this.#memory, residentTables(resident, tables))
+    const knowledge = dated?.knowledge
+    const display = displayOf({ record, views, resident: move.state, knowledge }, this.#display)
+    const statements = [...move.statements, ...changes(this.#display, display)]
+    if (statements.length > 0) {
+      await database.using(async (session) => {
+        await this.#enter(session)
+        await tellLists(session, display.lists, new Map())
+        await session.run(['BEGIN', ...statements, 'COMMIT'].join('; '))
+      })
+    }
+    this.#display = display
+    this.#memory = move.state
+    this.#record = record
+    await this.#protect()
+  }
+
+  /** Schemas that few statements name are made when one does: `meta` for each version, aliases once. */
+  async #showExtras(sql: string): Promise<void> {
+    const { record, views, relations } = this.#display!
+    if (/\bmeta\b/i.test(sql)) {
+      const list = [...relations.values()]
+      await this.#showExtra(`meta ${record.txnId}`, () =>
+        metaStatements(this.#parts.store, record, views, list),
+      )
+    }
+    for (const [schema, aliases] of Object.entries(aliasRelations())) {
+      if (!new RegExp(`\\b${schema}\\b`, 'i').test(sql)) continue
+      const create = `CREATE SCHEMA IF NOT EXISTS ${schema}`
+      const statements = aliases.map((relation) => createSql(relation, schema))
+      await this.#showExtra(schema, () => Promise.resolve([create, ...statements]))
+    }
+  }
+
+  async #showExtra(key: string, statements: () => Promise<string[]>): Promise<void> {
+    if (this.#extras.has(key)) return
+    const sql = ['BEGIN', ...(await statements()), 'COMMIT'].join('; ')
+    const lists = this.#display!.lists
+    await this.#parts.database.using(async (session) => {
+      await this.#enter(session)
+      await tellLists(session, lists, new Map())
+      await session.run(sql)
+    })
+    this.#extras.add(key)
+  }
+
+  /** Closes the connections; the catalog of a date goes with them. */
+  async close(): Promise<void> {
+    const { database, dated } = this.#parts
+    const held = [...this.#held].map(({ session }) => session)
+    for (const session of [...this.#idle.splice(0), ...held]) await session.close()
+    if (!dated || !database.isOpen) return
+    await database.using((session) => session.run(`DETACH ${identifier(dated.catalog)}`))
+  }
+}
