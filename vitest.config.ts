@@ -1,12 +1,34 @@
 import { defineConfig } from 'vitest/config'
 
+const shared = {
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  globalSetup: 'test/support/build.ts',
+  pool: 'forks',
+  maxWorkers: 2,
+} as const
+
+/** `quick` is what `npm test` runs in under two minutes; `long` kills, simulates and reads real data for minutes. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    globalSetup: ['test/support/build.ts'],
-    pool: 'forks',
-    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: 'quick',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.long.test.ts'],
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'long',
+          include: ['test/**/*.long.test.ts'],
+          testTimeout: 900_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
   },
 })
