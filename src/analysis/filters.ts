@@ -3,7 +3,7 @@ import { parseDay } from '../model/date.ts'
 import { parseSymbol } from '../model/symbol.ts'
 import type { Range } from '../storage/delta/prune.ts'
 import type { Parameters } from '../storage/parquet/bind.ts'
-import type { SyntaxNode } from './gate.ts'
+import type { SyntaxNode } from '../storage/parquet/statement.ts'
 import type { Relation } from './relation.ts'
 
 /** Ranges that must all hold; of each column any one. */

@@ -1,15 +1,13 @@
 /** The read-only gate: lets through one SELECT that calls nothing with side effects. */
-import { LakeError } from '../model/errors.ts'
 import type { Session } from '../storage/parquet/database.ts'
+import { notReadOnly, parseSelects, visit } from '../storage/parquet/statement.ts'
+import type { SyntaxNode } from '../storage/parquet/statement.ts'
 
 /** A statement that passed, and its syntax tree. */
 export interface ReadStatement {
   readonly sql: string
   readonly tree: SyntaxNode
 }
-
-/** A node of DuckDB's serialised syntax tree. */
-export type SyntaxNode = Readonly<Record<string, unknown>>
 
 const SQL_LENGTH_MAX = 1 << 20
 const EXPLAIN = /^\s*explain\s+(analyze\s+|\(\s*format\s+\w+\s*\)\s*)?(?=\S)/i
@@ -85,49 +83,14 @@ export async function readOnly(
   sql: string,
   scope: GateScope,
 ): Promise<ReadStatement> {
-  if (sql.length > SQL_LENGTH_MAX) throw refused('the statement is longer than 1 MB')
+  if (sql.length > SQL_LENGTH_MAX) throw notReadOnly('the statement is longer than 1 MB')
   const prefix = EXPLAIN.exec(sql)?.[0] ?? ''
-  const tree = await parse(session, sql, prefix.length)
-  const statements = tree['statements'] as readonly SyntaxNode[]
-  if (statements.length === 0) throw refused('there is no statement')
-  if (statements.length > 1) throw refused('only one statement at a time can be run')
-  walk(statements[0]!, scope)
-  return { sql, tree: statements[0]! }
-}
-
-/** Parsing touches no file and binds nothing. `offset` is where the SELECT starts. */
-async function parse(session: Session, sql: string, offset: number): Promise<SyntaxNode> {
-  const { tree } = await session.row<{ tree: string }>(
-    'SELECT json_serialize_sql($1::VARCHAR, skip_null := true, skip_empty := true) AS tree',
-    [sql.slice(offset)],
-  )
-  const node = JSON.parse(tree) as SyntaxNode
-  if (node['error'] !== true) return node
-  const message = String(node['error_message'])
-  if (message.startsWith('Only SELECT')) throw refused('only SELECT can be run')
-  throw syntaxError(node, message, sql, offset)
-}
-
-function syntaxError(node: SyntaxNode, message: string, sql: string, offset: number): LakeError {
-  const position = offset + Number(node['position'])
-  return new LakeError('SQL_ERROR', message, {
-    details: {
-      type: 'Parser',
-      sql: sql.slice(0, 2000),
-      ...(Number.isInteger(position) && { position }),
-    },
-  })
-}
-
-function walk(value: unknown, scope: GateScope): void {
-  if (Array.isArray(value)) {
-    for (const item of value) walk(item, scope)
-    return
-  }
-  if (typeof value !== 'object' || value === null) return
-  const node = value as SyntaxNode
-  checkNode(node, scope)
-  for (const child of Object.values(node)) walk(child, scope)
+  const statements = await parseSelects(session, sql, prefix.length)
+  const [tree] = statements
+  if (tree === undefined) throw notReadOnly('there is no statement')
+  if (statements.length > 1) throw notReadOnly('only one statement at a time can be run')
+  visit(tree, (node) => checkNode(node, scope))
+  return { sql, tree }
 }
 
 function checkNode(node: SyntaxNode, { macros, dated }: GateScope): void {
@@ -135,10 +98,10 @@ function checkNode(node: SyntaxNode, { macros, dated }: GateScope): void {
   if (node['type'] === 'TABLE_FUNCTION') {
     const name = functionName(node['function'] as SyntaxNode | undefined)
     if (TABLE_FUNCTIONS.has(name) || macros.has(name)) return
-    throw refused(`the table function ${name} is not for reading`)
+    throw notReadOnly(`the table function ${name} is not for reading`)
   }
   if (node['class'] === 'FUNCTION' && REFUSED_FUNCTIONS.has(functionName(node))) {
-    throw refused(`the function ${functionName(node)} is not for reading`)
+    throw notReadOnly(`the function ${functionName(node)} is not for reading`)
   }
 }
 
@@ -151,17 +114,11 @@ function checkScope(node: SyntaxNode): void {
     .filter((name) => typeof name === 'string')
     .find((name) => name !== '' && !DATED_SCHEMAS.has(name.toLowerCase()))
   if (outside !== undefined) {
-    throw refused(`an engine of a date shows its own views, nothing of ${outside}`)
+    throw notReadOnly(`an engine of a date shows its own views, nothing of ${outside}`)
   }
 }
 
 function functionName(node: SyntaxNode | undefined): string {
   const name = node?.['function_name']
   return typeof name === 'string' ? name.toLowerCase() : ''
-}
-
-function refused(reason: string): LakeError {
-  return new LakeError('QUERY_NOT_READ_ONLY', `queries only read: ${reason}`, {
-    next: 'Use `marketlake load`, or `lake.write` in TypeScript, to change data.',
-  })
 }

@@ -1,5 +1,7 @@
 /** The commands and their options. Nothing here loads the engine: `--help` answers at once. */
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { LAYOUTS } from '../model/table.ts'
+import type { Layout } from '../model/table.ts'
 import { VERSION } from '../model/version.ts'
 import type { CliContext, GlobalOptions } from './context.ts'
 import type { HistoryOptions, LoadCommandOptions } from './commands/catalog.ts'
@@ -32,7 +34,7 @@ export function buildProgram(runner: Runner): Command {
       ]),
     )
     .option('--yes', 'never ask')
-    .showHelpAfterError()
+    .showHelpAfterError('  next: See marketlake --help, or marketlake COMMAND --help.')
     .exitOverride()
   addCatalogCommands(program, runner)
   addDemoCommand(program, runner)
@@ -67,7 +69,13 @@ function addCatalogCommands(program: Command, runner: Runner): void {
   program
     .command('init')
     .description('make a lake with the standard tables')
-    .action(action(runner, async (c) => (await commands()).init(c)))
+    .addOption(layoutOption('of the standard tables'))
+    .action(
+      action(runner, async (c, o: { layout?: Layout }) => {
+        const { init } = await commands()
+        return init(c, o.layout ? { layout: o.layout } : {})
+      }),
+    )
   program
     .command('load')
     .description('bring Parquet, CSV or JSON lines into a table')
@@ -83,6 +91,7 @@ function addCatalogCommands(program: Command, runner: Runner): void {
         .default('error'),
     )
     .option('--timezone <zone>', 'zone of timestamps that have none, or ntz')
+    .addOption(layoutOption('of a new table'))
     .action(
       action(runner, async (c, table: string, files: string[], options: LoadCommandOptions) =>
         (await commands()).load(c, table, files, options),
@@ -114,6 +123,11 @@ function addCatalogCommands(program: Command, runner: Runner): void {
         (await commands()).showHistory(c, table, o),
       ),
     )
+}
+
+/** The request's own layout keeps one directory a symbol. */
+function layoutOption(what: string): Option {
+  return new Option('--layout <layout>', `how files are laid out, ${what}`).choices(LAYOUTS)
 }
 
 function addSyncCommands(program: Command, runner: Runner): void {

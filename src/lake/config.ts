@@ -2,6 +2,8 @@
 import { join } from 'node:path'
 import { parseDuration } from '../model/duration.ts'
 import { LakeError, messageOf } from '../model/errors.ts'
+import { LAYOUTS } from '../model/table.ts'
+import type { Layout } from '../model/table.ts'
 import type { Files } from '../storage/files/files.ts'
 import type { Retention } from '../storage/lake/store.ts'
 
@@ -21,6 +23,8 @@ export interface SourceConfig {
 export interface LakeConfig {
   readonly retention: Retention
   readonly maintenance: { readonly auto: boolean; readonly maxSeconds: number }
+  /** How new tables are laid out; tables that are there keep their own layout. */
+  readonly tables: { readonly layout: Layout }
   readonly limits: { readonly memory: string; readonly threads: number }
   readonly sources: {
     readonly prefer: readonly string[]
@@ -49,6 +53,7 @@ const DEFAULTS: Readonly<Record<string, Setting>> = {
   'retention.staged': '24 hours',
   'maintenance.auto': true,
   'maintenance.max_seconds': 60,
+  'tables.layout': 'clustered',
   'limits.memory': '1GB',
   'limits.threads': 0,
   'sources.prefer': ['eastmoney', 'tushare', 'file'],
@@ -75,6 +80,9 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   'sources.tencent.base_url': 'MARKETLAKE_TENCENT_URL',
   'sources.tushare.token': 'TUSHARE_TOKEN',
 }
+
+/** Settings that are one word of a few. */
+const CHOICES: Readonly<Record<string, readonly string[]>> = { 'tables.layout': LAYOUTS }
 
 /** Settings that are never printed. */
 const SECRETS = new Set(['sources.tushare.token'])
@@ -156,10 +164,11 @@ function checkSetting(path: string, key: string, value: unknown): void {
   const fits = Array.isArray(expected)
     ? Array.isArray(value) && value.every((item) => typeof item === 'string')
     : typeof value === typeof expected
-  if (fits) return
+  const choices = CHOICES[key]
+  if (fits && (choices === undefined || choices.includes(String(value)))) return
   throw new LakeError(
     'INVALID_CONFIG',
-    `${path}: ${key} must look like ${JSON.stringify(expected)}`,
+    `${path}: ${key} must ${choices ? `be one of ${choices.join(', ')}` : `look like ${JSON.stringify(expected)}`}`,
     {
       details: { path, key, found: typeof value },
       next: 'Correct the value, or delete the line.',
@@ -186,6 +195,7 @@ function configOf(values: ReadonlyMap<string, Setting>): LakeConfig {
       auto: values.get('maintenance.auto') === true,
       maxSeconds: number('maintenance.max_seconds'),
     },
+    tables: { layout: text('tables.layout') as Layout },
     limits: { memory: text('limits.memory'), threads: number('limits.threads') },
     sources: {
       prefer: values.get('sources.prefer') as readonly string[],

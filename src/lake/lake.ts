@@ -11,7 +11,9 @@ import type { Effects } from '../model/effects.ts'
 import { realEffects } from '../model/effects.ts'
 import { LakeError, messageOf } from '../model/errors.ts'
 import { checkTagName } from '../model/name.ts'
+import { findField } from '../model/schema.ts'
 import { STANDARD_TABLES } from '../model/standard-tables.ts'
+import type { Layout, TableDefinition } from '../model/table.ts'
 import { localFiles } from '../storage/files/local.ts'
 import { history, listTables } from '../storage/lake/catalog.ts'
 import type { TableInfo } from '../storage/lake/catalog.ts'
@@ -54,6 +56,8 @@ export interface OpenOptions {
   readonly lease?: boolean
   /** False: no maintenance after commits, whatever lake.toml says. */
   readonly maintenance?: boolean
+  /** How the standard tables of a new lake are laid out; by default as lake.toml says, else clustered. */
+  readonly layout?: Layout
   readonly effects?: Effects
   /** Told what failed beside the work; by default a process warning. */
   readonly onWarning?: (message: string) => void
@@ -65,17 +69,23 @@ export async function createLake(directory: string, options: OpenOptions = {}): 
   const root = resolve(directory)
   const config = await readConfig(localFiles, root)
   await initLake({ files: localFiles, effects, root }, { prefer: config.sources.prefer })
+  const layout = options.layout ?? config.tables.layout
   const lake = await openLake(root, options)
   await lake.write(
     'standard tables',
     async (tx) => {
-      for (const table of STANDARD_TABLES) await tx.ensure(table)
+      for (const table of STANDARD_TABLES) await tx.ensure(laidOut(table, layout))
       const days = seedCalendar().map((day) => ({ ...day }))
       await tx.upsert('trade_cal', days)
     },
     { operation: 'CREATE' },
   )
   return lake
+}
+
+/** A layout by symbol is for tables that have one. */
+function laidOut(table: TableDefinition, layout: Layout): TableDefinition {
+  return findField(table.schema, 'symbol') ? { ...table, layout } : table
 }
 
 /** Opens the lake in a directory. Nothing is locked; other processes go on reading and writing. */

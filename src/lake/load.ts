@@ -5,6 +5,7 @@ import type { Field, Schema } from '../model/schema.ts'
 import { field, fieldOf, findField, schemaOf } from '../model/schema.ts'
 import { VINTAGE_COLUMNS, standardTable } from '../model/standard-tables.ts'
 import { parseSymbol } from '../model/symbol.ts'
+import type { Layout } from '../model/table.ts'
 import type { OnDuplicate } from '../storage/delta/incoming.ts'
 import { temporaryName } from '../storage/delta/stage.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
@@ -30,6 +31,8 @@ export interface LoadOptions {
   /** Columns that identify a row; needed for a new table unless it is append-only. */
   readonly key?: readonly string[]
   readonly onDuplicate?: OnDuplicate
+  /** How a new table is laid out; by default as lake.toml says where it has a column symbol. */
+  readonly layout?: Layout
   /** Zone of timestamps that have none, or `ntz` to keep them without. */
   readonly timezone?: string
   readonly timeoutMs?: number
@@ -54,10 +57,11 @@ export async function loadFiles(
   if (paths.length === 0) throw new LakeError('INVALID_ARGUMENT', 'name at least one file to load')
   for (const path of paths) await checkInputFile(lake.store.files, path)
   const result = { addedColumns: [] as string[], created: false }
+  const defaultLayout = lake.config.tables.layout
   const outcome = await lake.write(
     `${table} from ${paths.length === 1 ? paths[0]!.split('/').at(-1) : `${paths.length} files`}`,
     async (tx) => {
-      Object.assign(result, await loadInto(tx, table, paths, options))
+      Object.assign(result, await loadInto(tx, table, paths, { ...options, defaultLayout }))
     },
     { operation: 'LOAD', timeoutMs: options.timeoutMs ?? 600_000 },
   )
@@ -68,7 +72,7 @@ async function loadInto(
   tx: Transaction,
   table: string,
   paths: readonly string[],
-  options: LoadOptions,
+  options: LoadOptions & { readonly defaultLayout: Layout },
 ): Promise<{ addedColumns: string[]; created: boolean }> {
   const { session } = tx
   const sql = await readFiles(session, paths, options)
@@ -191,7 +195,7 @@ async function ensureTable(
   tx: Transaction,
   table: string,
   schema: Schema,
-  options: LoadOptions,
+  options: LoadOptions & { readonly defaultLayout: Layout },
 ): Promise<boolean> {
   if (tx.has(table)) return false
   const standard = standardTable(table)
@@ -208,7 +212,14 @@ async function ensureTable(
     )
   }
   const named = key.map((name) => fieldOf(schema, name, table).name)
-  const created = await tx.ensure({ name: table, schema: withoutNullability(schema), key: named })
+  const fallback = findField(schema, 'symbol') ? options.defaultLayout : 'clustered'
+  const layout = options.layout ?? fallback
+  const created = await tx.ensure({
+    name: table,
+    schema: withoutNullability(schema),
+    key: named,
+    layout,
+  })
   return created === 'created'
 }
 

@@ -5,7 +5,10 @@ import { checkSchema, fieldOf } from './schema.ts'
 import type { Schema } from './schema.ts'
 
 /** How the rows of a table are spread over files (DESIGN: layouts). */
-export type Layout = 'clustered' | 'per-symbol'
+export type Layout = (typeof LAYOUTS)[number]
+
+/** The layouts there are. */
+export const LAYOUTS = ['clustered', 'per-symbol'] as const
 
 /** The column that says to which report quarter or calendar month a row belongs. */
 export interface PeriodColumn {

@@ -4,6 +4,7 @@ import type { Lake } from '../../lake/lake.ts'
 import { loadFiles } from '../../lake/load.ts'
 import { meaningOf } from '../../model/standard-tables.ts'
 import { typeText } from '../../model/schema.ts'
+import type { Layout } from '../../model/table.ts'
 import { tableInfo } from '../../storage/lake/catalog.ts'
 import type { LakeOutcome } from '../../storage/lake/outcome.ts'
 import type { LakeRecord } from '../../storage/lake/record.ts'
@@ -27,8 +28,12 @@ export async function withLake<T>(
 }
 
 /** Makes a lake. */
-export async function init(context: CliContext): Promise<number> {
-  const lake = await createLake(context.lake, { onWarning: (text) => warn(context, text) })
+export async function init(
+  context: CliContext,
+  options: { readonly layout?: Layout } = {},
+): Promise<number> {
+  const onWarning = (text: string): void => warn(context, text)
+  const lake = await createLake(context.lake, { ...options, onWarning })
   try {
     const { version, tables } = await lake.head()
     const names = Object.keys(tables)
@@ -49,6 +54,7 @@ export interface LoadCommandOptions {
   readonly key?: string
   readonly onDuplicate?: 'error' | 'last'
   readonly timezone?: string
+  readonly layout?: Layout
 }
 
 /** Loads files into a table. */
@@ -65,6 +71,7 @@ export async function load(
       ...(key && { key }),
       ...(options.onDuplicate && { onDuplicate: options.onDuplicate }),
       ...(options.timezone !== undefined && { timezone: options.timezone }),
+      ...(options.layout && { layout: options.layout }),
     })
     await reportWrite(context, table, result.outcome, {
       created: result.created,

@@ -15,6 +15,7 @@ import { stageUpsert } from '../delta/upsert.ts'
 import type { Session } from '../parquet/database.ts'
 import type { Parameters } from '../parquet/bind.ts'
 import { identifier } from '../parquet/sql.ts'
+import { parseSelects, tableNamesOf } from '../parquet/statement.ts'
 import type { Row } from '../parquet/values.ts'
 import type { LakeRecord, Settings, TableEntry, Tag, Unit } from './record.ts'
 import type { Store } from './store.ts'
@@ -262,9 +263,10 @@ export class Transaction {
   }
 
   async #mountTables(sql: string): Promise<void> {
-    const names = this.#session.connection.getTableNames(sql, false)
-    for (const name of names) {
-      if (!this.has(name)) continue
+    const named = tableNamesOf(await parseSelects(this.#session, sql))
+    const known = [...this.works.keys(), ...Object.keys(this.base.tables)]
+    for (const name of new Set(known)) {
+      if (!named.has(name.toLowerCase()) || !this.has(name)) continue
       const { directory, current } = await this.work(name)
       const entry = this.base.tables[name]
       if (entry) this.reads.set(name, entry)
