@@ -58,14 +58,23 @@ async function writeClash(
   const reason = moved
     ? await clash(changeOf(work), work.base, snapshot, store.data.rowTest(work.directory))
     : undefined
-  return reason ?? missingFiles(store, work)
+  return reason ?? lostFiles(store, work, head.stagedBefore ?? 0)
 }
 
-/** A vacuum may have taken files of a transaction that slept for a day. */
-async function missingFiles(store: Store, work: TableWork): Promise<string | undefined> {
+/**
+ * A vacuum may have taken files of a transaction that slept for a day, or be about to: it announces the age from
+ * which it deletes before it does, so a file older than that is never published.
+ */
+async function lostFiles(
+  store: Store,
+  work: TableWork,
+  stagedBeforeMs: number,
+): Promise<string | undefined> {
   for (const add of work.adds) {
     const stat = await store.files.stat(filePath(work.directory, add.path))
     if (stat?.sizeBytes !== add.size) return `staged file ${add.path} is gone`
+    if (work.written.has(add.path) && stat.modifiedMs < stagedBeforeMs)
+      return `staged file ${add.path} is too old`
   }
   return undefined
 }

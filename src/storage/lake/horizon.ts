@@ -1,6 +1,7 @@
 /** The horizon: the oldest lake version that may still be opened, and which versions are kept below it. */
 import { LakeError } from '../../model/errors.ts'
 import { readRecord } from './lake-log.ts'
+import { EVERY_VERSION } from './lease.ts'
 import type { LakeRecord } from './record.ts'
 import type { Store } from './store.ts'
 
@@ -38,8 +39,11 @@ export function keptVersions(
   leased: readonly number[],
 ): number[] {
   const kept = new Set<number>()
-  for (let version = horizon; version <= head.version; version++) kept.add(version)
+  const from = leased.includes(EVERY_VERSION) ? 0 : horizon
+  for (let version = from; version <= head.version; version++) kept.add(version)
   for (const tag of Object.values(head.tags)) kept.add(tag.version)
-  for (const version of leased) if (Number.isSafeInteger(version)) kept.add(version)
-  return [...kept].filter((version) => version <= head.version).toSorted((a, b) => a - b)
+  for (const version of leased) kept.add(version)
+  return [...kept]
+    .filter((version) => version >= 0 && version <= head.version)
+    .toSorted((a, b) => a - b)
 }

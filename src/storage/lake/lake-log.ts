@@ -97,8 +97,27 @@ export async function publishRecord(
   if (text.length <= INLINE_BYTES_MAX || record.commits.length === 0) {
     return publish(files, logDirectory(root), recordName(record.version), text, effects)
   }
-  const slim = recordText(await detachActions(context, record))
-  return publish(files, logDirectory(root), recordName(record.version), slim, effects)
+  const detached = await detachActions(context, record)
+  const slim = recordText(detached)
+  const name = recordName(record.version)
+  const outcome = await publish(files, logDirectory(root), name, slim, effects)
+  if (outcome === 'exists') await removeActions(context, detached.actionsFile!.name)
+  return outcome
+}
+
+/** Best effort: actions that no record names are left to vacuum. */
+async function removeActions(context: LogContext, name: string): Promise<void> {
+  await context.files.remove(actionsPath(context.root, name)).catch(() => false)
+}
+
+/** The file of actions that a record names. */
+export function actionsPath(root: string, name: string): string {
+  return join(logDirectory(root), ACTIONS_DIRECTORY, name)
+}
+
+/** Names of the files of actions, whether a record names them or not. */
+export function listActions(context: LogContext): Promise<string[]> {
+  return context.files.list(join(logDirectory(context.root), ACTIONS_DIRECTORY))
 }
 
 /** Makes the names in the log durable. */
@@ -124,7 +143,7 @@ async function detachActions(context: LogContext, record: LakeRecord): Promise<L
 
 async function withActions(context: LogContext, record: LakeRecord): Promise<LakeRecord> {
   const { name, sha256: expected } = record.actionsFile!
-  const path = join(logDirectory(context.root), ACTIONS_DIRECTORY, name)
+  const path = actionsPath(context.root, name)
   const content = await context.files.read(path)
   if (!content)
     throw corruptRecord(path, `record ${record.version} names this file, and it is missing`)

@@ -101,6 +101,9 @@ function contentOf(leaseId: string, record: LakeRecord): string {
   return `${JSON.stringify(content)}\n`
 }
 
+/** Stands among leased versions for a lease that does not say what it protects. */
+export const EVERY_VERSION = -1
+
 /** Versions that living leases protect, and what is left of dead ones. */
 export interface LeaseList {
   readonly versions: readonly number[]
@@ -129,9 +132,9 @@ async function leasedVersion(store: Store, path: string): Promise<number> {
     const content = await store.files.read(path)
     if (!content) return Number.POSITIVE_INFINITY
     const lease = JSON.parse(new TextDecoder().decode(content)) as Partial<LeaseContent>
-    return Number.isSafeInteger(lease.lakeVersion) ? lease.lakeVersion! : 0
+    return Number.isSafeInteger(lease.lakeVersion) ? lease.lakeVersion! : EVERY_VERSION
   } catch {
-    return 0
+    return EVERY_VERSION
   }
 }
 

@@ -204,6 +204,7 @@ export function nextRecord(store: Store, head: LakeRecord, operation: string): L
     tables: head.tables,
     tags: head.tags,
     horizon: head.horizon,
+    ...(head.stagedBefore !== undefined && { stagedBefore: head.stagedBefore }),
     settings: head.settings,
     engine: `marketlake/${VERSION}`,
     units: [],

@@ -1,7 +1,6 @@
 /** Stubs: what is left of records below the horizon. Names in the lake log are never freed. */
-import { join } from 'node:path'
 import { replace } from '../files/publish.ts'
-import { ACTIONS_DIRECTORY, logDirectory, readRecord, recordVersions } from './lake-log.ts'
+import { actionsPath, logDirectory, readRecord, recordVersions } from './lake-log.ts'
 import type { LakeRecord } from './record.ts'
 import { recordText } from './record.ts'
 import type { Store } from './store.ts'
@@ -26,7 +25,7 @@ export async function writeStubs(
 }
 
 /** Records whose actions a frozen table shows for ever. */
-function overlaidVersions(head: LakeRecord): number[] {
+export function overlaidVersions(head: LakeRecord): number[] {
   return Object.values(head.tables).flatMap((entry) => entry.over ?? [])
 }
 
@@ -67,6 +66,6 @@ async function writeStub(store: Store, record: LakeRecord): Promise<void> {
     store.effects,
   )
   if (record.actionsFile) {
-    await store.files.remove(join(directory, ACTIONS_DIRECTORY, record.actionsFile.name))
+    await store.files.remove(actionsPath(store.root, record.actionsFile.name))
   }
 }

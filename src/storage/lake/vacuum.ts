@@ -6,7 +6,7 @@ import { loadSnapshot } from '../delta/load.ts'
 import { LOG_DIRECTORY } from '../delta/names.ts'
 import { amendLake } from './amend.ts'
 import { dueHorizon, keptVersions } from './horizon.ts'
-import { LEASES_DIRECTORY, logDirectory } from './lake-log.ts'
+import { LEASES_DIRECTORY, actionsPath, listActions, logDirectory, readRecord } from './lake-log.ts'
 import { fileSystemNow, listLeases } from './lease.ts'
 import { neededTables } from './needed.ts'
 import type { NeededTable } from './needed.ts'
@@ -14,7 +14,7 @@ import type { LakeRecord } from './record.ts'
 import { settle } from './settle.ts'
 import type { Store } from './store.ts'
 import { tableDirectory } from './store.ts'
-import { writeStubs } from './stub.ts'
+import { overlaidVersions, writeStubs } from './stub.ts'
 import { LAKE_ID } from './tables.ts'
 import { walkFiles } from './walk.ts'
 
@@ -107,9 +107,12 @@ async function deleteBehind(
   return { files, bytes }
 }
 
-/** Directories of dropped tables and of symbols without files. A directory that is not empty stays. */
+/** Directories of dropped tables and of symbols without files, inner ones first. One that is not empty stays. */
 async function removeEmptied(store: Store, found: readonly Candidate[]): Promise<void> {
-  for (const directory of new Set(found.map((candidate) => dirname(candidate.path)))) {
+  const log = logDirectory(store.root)
+  const directories = new Set(found.map((candidate) => dirname(candidate.path)))
+  for (const directory of [...directories].toSorted((a, b) => b.length - a.length)) {
+    if (directory.startsWith(log)) continue
     await store.files.remove(directory).catch(() => false)
   }
 }
@@ -130,7 +133,8 @@ async function candidates(
   options: VacuumOptions,
 ): Promise<Candidate[]> {
   const { versions: leased } = await listLeases(store)
-  const needed = await neededTables(store, head, keptVersions(head, horizon, leased))
+  const kept = keptVersions(head, horizon, leased)
+  const needed = await neededTables(store, head, kept)
   const found: Candidate[] = []
   for (const table of needed.values()) {
     if (options.stop?.()) return found
@@ -138,7 +142,10 @@ async function candidates(
     found.push(...(await removedFiles(store, table)))
     if (!options.lite) found.push(...(await orphans(store, table, stagedBefore)))
   }
-  if (!options.lite) found.push(...(await droppedTables(store, needed, stagedBefore)))
+  if (!options.lite) {
+    found.push(...(await droppedTables(store, needed, stagedBefore)))
+    found.push(...(await lostActions(store, head, kept, stagedBefore)))
+  }
   return distinct(found)
 }
 
@@ -196,6 +203,29 @@ async function droppedTables(
       files.push({ path: join(directory, file.path), sizeBytes: file.sizeBytes })
     }
     if (!young) found.push(...files)
+  }
+  return found
+}
+
+/** Actions of records that lost the race for their version while their writer died. */
+async function lostActions(
+  store: Store,
+  head: LakeRecord,
+  kept: readonly number[],
+  stagedBefore: number,
+): Promise<Candidate[]> {
+  const names = await listActions(store)
+  if (names.length === 0) return []
+  const named = new Set<string>()
+  for (const version of new Set([...kept, ...overlaidVersions(head)])) {
+    const record = version === head.version ? head : await readRecord(store, version)
+    if (record?.actionsFile) named.add(record.actionsFile.name)
+  }
+  const found: Candidate[] = []
+  for (const name of names) {
+    const path = actionsPath(store.root, name)
+    const stat = named.has(name) ? undefined : await store.files.stat(path)
+    if (stat && stat.modifiedMs < stagedBefore) found.push({ path, sizeBytes: stat.sizeBytes })
   }
   return found
 }
