@@ -1,6 +1,6 @@
 /** Collector of EastMoney's datacenter: indicators and the three statements of the whole market by report period. */
 import { LakeError } from '../model/errors.ts'
-import { quarterEnds } from '../model/period.ts'
+import { addQuarters, quarterEndBefore, quarterEnds } from '../model/period.ts'
 import type { Field } from '../model/schema.ts'
 import { MEASURES, describedField } from '../model/standard-tables.ts'
 import { parseSymbol } from '../model/symbol.ts'
@@ -81,11 +81,25 @@ function batchesOf(request: BatchRequest): Batch[] {
   if (tables.length === 0) return []
   // The notice dates of statements come from the indicators, so these are read in any case.
   const reports = tables.includes('indicators') ? tables.length : tables.length + 1
-  return quarterEnds(request.since, request.until).map((period) => ({
+  const { since, until } = quarterRange(request)
+  return quarterEnds(since, until).map((period) => ({
+    kind: 'quarter',
     period,
     tables,
     requests: reports * PAGES_GUESS,
   }))
+}
+
+/** Quarters that are read again by default: reports are restated for about two years. */
+const REFRESH_QUARTERS = 8
+
+/** The quarters that are asked for. */
+export function quarterRange(request: BatchRequest): { since: string; until: string } {
+  const newest = quarterEndBefore(request.today)
+  return {
+    since: request.since ?? addQuarters(newest, 1 - REFRESH_QUARTERS),
+    until: request.until ?? newest,
+  }
 }
 
 async function collectBatch(

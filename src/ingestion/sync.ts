@@ -1,19 +1,21 @@
 /** Sync: plans batches, fetches and checks them, and commits each in one lake version. */
-import { shanghaiDate } from '../model/date.ts'
 import { LakeError, messageOf } from '../model/errors.ts'
-import { addQuarters, quarterEndBefore } from '../model/period.ts'
 import type { RowCounts } from '../storage/delta/stage.ts'
 import { addCounts, noRows } from '../storage/delta/stage.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import type { Unit } from '../storage/lake/record.ts'
 import type { Store } from '../storage/lake/store.ts'
 import type { Transaction } from '../storage/lake/transaction.ts'
+import type { Row } from '../storage/parquet/values.ts'
 import type { Batch, CollectedTable, Collector } from './collector.ts'
 import type { EventSink } from './events.ts'
+import { lakeFacts } from './facts.ts'
 import { createHttp } from './http.ts'
+import { sourceMemory, sourcesDirectory } from './memory.ts'
 import type { Fetch, Http, SourceSettings } from './http.ts'
 import { COMPLETE, finishedUnits, startJournal, unitKey } from './journal.ts'
 import type { Journal } from './journal.ts'
+import { storeTable } from './store-table.ts'
 
 /** What a sync needs of a lake. */
 export interface SyncContext {
@@ -23,6 +25,8 @@ export interface SyncContext {
     callback: (tx: Transaction) => Promise<void>,
     options: { readonly operation: string },
   ) => Promise<LakeOutcome>
+  /** Runs a SELECT over a table of the head, `FROM rows`; no rows if the lake has no such table. */
+  readonly read: <T extends Row>(table: string, sql: string) => Promise<T[]>
 }
 
 /** A source with its settings. */
@@ -89,16 +93,13 @@ export interface SyncPlan {
   readonly minutes: number
 }
 
-/** Quarters that are read again by default: reports are restated for about two years. */
-const REFRESH_QUARTERS = 8
-
 /** Plans a sync: batches that an unfinished run has done are left out. */
 export async function planSync(context: SyncContext, options: SyncOptions): Promise<SyncPlan> {
   const batches: (Batch & { source: string })[] = []
   let skipped = 0
   let minutes = 0
   for (const { collector, settings } of options.sources) {
-    const wanted = wantedBatches(context, collector, options)
+    const wanted = await wantedBatches(context, collector, options)
     const done = options.restart
       ? new Set<string>()
       : await finishedUnits(context.store, collector.source)
@@ -112,17 +113,18 @@ export async function planSync(context: SyncContext, options: SyncOptions): Prom
   return { batches: taken, skipped, requests, minutes: Math.ceil(minutes) }
 }
 
-function wantedBatches(
+async function wantedBatches(
   context: SyncContext,
   collector: Collector,
   options: SyncOptions,
-): readonly Batch[] {
-  const today = shanghaiDate(context.store.effects.now())
-  const newest = quarterEndBefore(today)
+): Promise<readonly Batch[]> {
+  const facts = lakeFacts(context, collector.source)
   return collector.batches({
-    tables: options.tables ?? collector.tables,
-    since: options.since ?? addQuarters(newest, 1 - REFRESH_QUARTERS),
-    until: options.until ?? newest,
+    tables: options.tables ?? collector.defaultTables ?? collector.tables,
+    ...facts,
+    ...(options.since !== undefined && { since: options.since }),
+    ...(options.until !== undefined && { until: options.until }),
+    ...(options.symbols && { symbols: options.symbols }),
   })
 }
 
@@ -222,7 +224,10 @@ async function journalOf(run: Run, source: string): Promise<Journal> {
   return journal
 }
 
-function collect(run: Run, batch: SyncPlan['batches'][number]): Promise<readonly CollectedTable[]> {
+async function collect(
+  run: Run,
+  batch: SyncPlan['batches'][number],
+): Promise<readonly CollectedTable[]> {
   const { collector, settings } = run.options.sources.find(
     (s) => s.collector.source === batch.source,
   )!
@@ -239,8 +244,11 @@ function collect(run: Run, batch: SyncPlan['batches'][number]): Promise<readonly
       ...(run.options.fetch && { fetch: run.options.fetch }),
     })
   run.https.set(batch.source, http)
+  const { files } = run.context.store
+  const memory = sourceMemory(files, await sourcesDirectory(run.context.store), batch.source)
   return collector.collect(batch, {
     http,
+    memory,
     signal,
     onEvent: run.onEvent,
     nowMs: effects.now(),
@@ -259,29 +267,15 @@ function store(
   return run.context.write(
     `${batch.source} ${batch.period}`,
     async (tx) => {
-      for (const { table, rows, fields } of collected) {
-        if (rows.length === 0) continue
-        await widen(run, tx, table, fields)
-        await tx.upsert(table, rows, { dated: collector.dated })
+      const units: Unit[] = []
+      for (const item of collected) {
+        const rows = await storeTable(tx, item, collector.dated, run.addedColumns)
+        units.push({ source: batch.source, table: item.table, period: batch.period, rows })
       }
-      if (whole) tx.change = { units: unitsOf(batch, collected) }
+      if (whole) tx.change = { units }
     },
     { operation: 'SYNC' },
   )
-}
-
-async function widen(
-  run: Run,
-  tx: Transaction,
-  table: string,
-  fields: CollectedTable['fields'],
-): Promise<void> {
-  await tx.ensureStandard(table)
-  const before = new Set((await tx.work(table)).current.schema.fields.map((f) => f.name))
-  const added = fields.filter((f) => !before.has(f.name))
-  if (added.length === 0) return
-  await tx.widen(table, added)
-  for (const f of added) run.addedColumns.add(`${table}.${f.name}`)
 }
 
 function unitsOf(batch: SyncPlan['batches'][number], collected: readonly CollectedTable[]): Unit[] {

@@ -7,6 +7,9 @@ import { eastmoneyCollector } from '../ingestion/eastmoney.ts'
 import type { SourceSettings } from '../ingestion/http.ts'
 import { planSync, sync } from '../ingestion/sync.ts'
 import type { SyncOptions, SyncPlan, SyncResult, SyncSource } from '../ingestion/sync.ts'
+import { snapshotSql } from '../storage/delta/relation.ts'
+import { tableView } from '../storage/lake/view.ts'
+import type { Row } from '../storage/parquet/values.ts'
 import type { Lake } from './lake.ts'
 
 /** What to sync; sources by name, or collectors of your own. */
@@ -39,7 +42,22 @@ export function planLakeSync(lake: Lake, options: LakeSyncOptions = {}): Promise
 }
 
 function contextOf(lake: Lake): Parameters<typeof sync>[0] {
-  return { store: lake.store, write: (note, callback, how) => lake.write(note, callback, how) }
+  return {
+    store: lake.store,
+    write: (note, callback, how) => lake.write(note, callback, how),
+    read: (table, sql) => readRows(lake, table, sql),
+  }
+}
+
+/** Rows of a SELECT over one table of the head, which it calls `rows`. */
+async function readRows<T extends Row>(lake: Lake, table: string, sql: string): Promise<T[]> {
+  const head = await lake.head()
+  if (!head.tables[table]) return []
+  const { directory, snapshot } = await tableView(lake.store, head, table)
+  const database = await lake.database()
+  return database.using((session) =>
+    session.rows<T>(`WITH rows AS (${snapshotSql(directory, snapshot)}) ${sql}`),
+  )
 }
 
 function resolved(lake: Lake, options: LakeSyncOptions): SyncOptions {

@@ -236,6 +236,9 @@ export const STANDARD_TABLES: readonly TableDefinition[] = [
   plainTable('adj_factor', ['symbol', 'trade_date'], ADJ_FACTOR, MONTH),
 ]
 
+/** Tables in which all rows of a symbol come from one source: factors of two do not fit together. */
+export const SINGLE_SOURCE_TABLES: readonly string[] = ['adj_factor']
+
 /** The standard table of a name, or undefined. */
 export function standardTable(name: string): TableDefinition | undefined {
   return STANDARD_TABLES.find((table) => table.name === name)

@@ -7,6 +7,7 @@ import type { Snapshot } from '../delta/replay.ts'
 import type { RowCounts, StageContext, Staged } from '../delta/stage.ts'
 import { addCounts, discardWritten, noRows } from '../delta/stage.ts'
 import { combine, withReplaced } from '../delta/upsert.ts'
+import { hasSingleSource } from './one-source.ts'
 import type { Store } from './store.ts'
 
 /** An operation that can be staged again on another base. */
@@ -145,7 +146,8 @@ export function changesTable(work: TableWork): boolean {
 export function changeOf(work: TableWork): StagedChange {
   return {
     mode: work.mode ?? 'metadata',
-    key: work.shape.key,
+    // Where a symbol may have one source only, two writers of one symbol are never independent.
+    key: hasSingleSource(work.name, work.current.schema) ? ['symbol'] : work.shape.key,
     ...(work.predicate !== undefined && { predicate: work.predicate }),
     adds: work.adds,
     removes: work.removes,

@@ -13,12 +13,15 @@ import type { RowCounts } from '../delta/stage.ts'
 import { noRows } from '../delta/stage.ts'
 import { stageUpsert } from '../delta/upsert.ts'
 import type { Session } from '../parquet/database.ts'
+import type { InputRow } from '../parquet/ingest.ts'
 import type { Parameters } from '../parquet/bind.ts'
 import { identifier } from '../parquet/sql.ts'
 import { parseSelects, tableNamesOf } from '../parquet/statement.ts'
 import type { Row } from '../parquet/values.ts'
 import type { LakeRecord, Settings, TableEntry, Tag, Unit } from './record.ts'
 import type { Store } from './store.ts'
+import { keepingOneSource } from './one-source.ts'
+import { seriesOperation } from './series.ts'
 import { checkTableWritable, claimTable, widening } from './tables.ts'
 import type { TableOperation, TableWork } from './table-work.ts'
 import { newWork, stageOperation } from './table-work.ts'
@@ -123,6 +126,19 @@ export class Transaction {
       predicate,
       stage: (c) => stageReplaceWhere(c, predicate, input, options.ranges, options.onDuplicate),
     })
+  }
+
+  /**
+   * Makes these rows all rows of some symbols: new keys come, others change, and what does not come again goes.
+   * In a table of factors this is how another source takes a stock over.
+   */
+  async replaceSeries(
+    table: string,
+    symbols: readonly string[],
+    rows: readonly InputRow[],
+  ): Promise<RowCounts> {
+    await this.#ensurePlain(table)
+    return this.#stage(table, seriesOperation(symbols, rows))
   }
 
   /** Deletes the rows that satisfy a SQL condition. */
@@ -257,7 +273,8 @@ export class Transaction {
   async #stage(table: string, operation: TableOperation): Promise<RowCounts> {
     const work = await this.work(table)
     checkTableWritable(this.#store, work)
-    const next = await restageOperation(this.#store, this.#session, work, operation)
+    const checked = keepingOneSource(operation)
+    const next = await restageOperation(this.#store, this.#session, work, checked)
     this.works.set(table, next)
     return next.counts
   }
