@@ -30,8 +30,12 @@ export interface PublishedViews {
   readonly validUntilMs: number
 }
 
-/** Publications that lost against a newer head before one is given up. */
-const ATTEMPTS_MAX = 20
+/** Publications that lost against a newer head before an older one must do. */
+const ATTEMPTS_MAX = 3
+/** An older head will do if it was the newest so short a time ago; what the file promises is counted from then. */
+const FRESH_MS = 60_000
+/** And if even that was not reached, for example by a machine that slept. */
+const ROUNDS_MAX = 20
 
 /**
  * Publishes the views of the head. Sessions that have an older file open keep it and its answers. `root` is the
@@ -41,11 +45,15 @@ export async function publishViews(
   store: Store,
   options: { readonly root?: string } = {},
 ): Promise<PublishedViews> {
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+  for (let round = 1; round <= ROUNDS_MAX; round++) {
+    const startedMs = store.effects.now()
     const head = await refreshHead(store)
-    const published = await publishRecordViews(store, head, options.root ?? store.root)
+    const published = await publishRecordViews(store, head, options.root ?? store.root, startedMs)
     // Somebody may have published an older head over a newer one meanwhile: the last look decides.
     if ((await refreshHead(store)).version === head.version) return published
+    const fresh =
+      store.effects.now() - startedMs < Math.min(FRESH_MS, store.retention.versionsMs / 2)
+    if (round >= ATTEMPTS_MAX && fresh) return published
   }
   throw new LakeError('WRITE_CONFLICT', 'the lake moves faster than its views can be published', {
     next: 'Run `marketlake views` again.',
@@ -56,9 +64,9 @@ async function publishRecordViews(
   store: Store,
   record: LakeRecord,
   root: string,
+  publishedMs: number,
 ): Promise<PublishedViews> {
   const temporary = join(store.root, `.analysis.${store.effects.uuid()}.tmp`)
-  const publishedMs = store.effects.now()
   const validUntilMs = publishedMs + store.retention.versionsMs
   try {
     const views = await withStandIn(store.root, root, () =>

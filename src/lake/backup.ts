@@ -12,7 +12,7 @@ import {
   recordPath,
   recordVersions,
 } from '../storage/lake/lake-log.ts'
-import { neededTables } from '../storage/lake/needed.ts'
+import { neededBy } from '../storage/lake/needed.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
 import { settle } from '../storage/lake/settle.ts'
 import type { Store } from '../storage/lake/store.ts'
@@ -90,7 +90,7 @@ async function copyTables(
   root: string,
   copier: Copier,
 ): Promise<void> {
-  const needed = await neededTables(store, head, keptVersions(head, head.horizon, []))
+  const { tables: needed } = await neededBy(store, head, keptVersions(head, head.horizon, []))
   const mapped = new Map(Object.values(head.tables).map((entry) => [entry.path, entry.version]))
   for (const table of needed.values()) {
     const [from, to] = [tableDirectory(store, table.path), join(root, ...table.path.split('/'))]

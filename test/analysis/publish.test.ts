@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { publishViews } from '../../src/analysis/publish.ts'
 import type { Lake } from '../../src/lake/lake.ts'
 import { Database } from '../../src/storage/parquet/database.ts'
 import type { Row } from '../../src/storage/parquet/values.ts'
@@ -41,6 +42,24 @@ async function published(path: string, ...queries: string[]): Promise<Row[][]> {
     await database.close()
   }
 }
+
+test('a lake that never rests is published all the same', async () => {
+  const lake = await filledLake()
+  const { files } = lake.store
+  const busy = {
+    ...lake.store,
+    files: {
+      ...files,
+      rename: async (from: string, to: string): Promise<void> => {
+        await files.rename(from, to)
+        if (to.endsWith('analysis.duckdb')) await lake.tag('busy')
+      },
+    },
+  }
+  const { path, version } = await publishViews(busy)
+  const [rows] = await published(path, 'SELECT version::INTEGER AS version FROM meta.lake')
+  expect(rows).toEqual([{ version }])
+})
 
 describe('analysis.duckdb', () => {
   let lake: Lake

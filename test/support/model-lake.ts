@@ -66,7 +66,7 @@ export async function modelWorld(chance: () => number): Promise<ModelWorld> {
         mode: 'upsert',
         stage: async (context) => {
           const adds: AddFile[] = []
-          for (const key of [0, 1, 2]) adds.push(await writeFile(context, content, [key], []))
+          for (const key of [0, 1, 2]) adds.push(await writeModelFile(context, content, [key], []))
           return { adds, removes: [], counts: noRows }
         },
       })
@@ -143,7 +143,7 @@ export function commit(
 const encoder = new TextEncoder()
 
 /** A data file that holds keys and carries rows on; its own name is its new row. */
-async function writeFile(
+export async function writeModelFile(
   context: StageContext,
   content: Content,
   keys: readonly number[],
@@ -172,7 +172,7 @@ export function upsertKey(
     const holder = live.find((file) => content.keys.get(file.path)!.includes(key))
     const keys = new Set([...(holder ? content.keys.get(holder.path)! : []), key])
     const rows = holder ? content.rows.get(holder.path)! : []
-    const add = await writeFile(context, content, [...keys], rows)
+    const add = await writeModelFile(context, content, [...keys], rows)
     return {
       adds: [add],
       removes: holder ? [removeOf(holder, context.effects.now())] : [],

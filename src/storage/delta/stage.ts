@@ -127,13 +127,20 @@ export function removeOf(file: AddFile, nowMs: number, dataChange = true): Remov
   }
 }
 
-/** Makes the names of staged files durable. Their content already is. */
+/** Makes the names of staged files durable, with the directories they are in. Their content already is. */
 export async function syncStaged(
   files: Files,
   directory: string,
   adds: readonly AddFile[],
 ): Promise<void> {
-  const directories = new Set(adds.map((add) => dirname(filePath(directory, add.path))))
+  const directories = new Set<string>()
+  for (const add of adds) {
+    // Up to the table: a directory that somebody else made, and was killed, is not durable because we see it.
+    for (let path = dirname(filePath(directory, add.path)); ; path = dirname(path)) {
+      directories.add(path)
+      if (path.length <= directory.length) break
+    }
+  }
   for (const path of directories) await files.sync(path)
 }
 

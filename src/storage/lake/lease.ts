@@ -48,12 +48,17 @@ export async function takeLease(store: Store, record: LakeRecord): Promise<Lease
     if (hasCode(error, 'IO_ERROR')) return undefined
     throw error
   }
+  let beating: Promise<void> = Promise.resolve()
   const close = async (): Promise<void> => {
     clearInterval(timer)
+    // A heartbeat that is under way would bring the file back.
+    await beating
     await store.files.remove(join(directory, leaseName(leaseId))).catch(() => false)
   }
   // A heartbeat that fails leaves fifteen minutes to the next one.
-  const timer = setInterval(() => void write().catch(() => undefined), HEARTBEAT_MS)
+  const timer = setInterval(() => {
+    beating = write().catch(() => undefined)
+  }, HEARTBEAT_MS)
   timer.unref()
   await checkStillOpen(store, record, close)
   return {
@@ -63,7 +68,10 @@ export async function takeLease(store: Store, record: LakeRecord): Promise<Lease
     },
     move: async (next) => {
       current = next
-      await write()
+      // A full disk stops no reader: until the next heartbeat the age of the version protects it.
+      await write().catch((error: unknown) => {
+        if (!hasCode(error, 'IO_ERROR')) throw error
+      })
     },
     close,
   }

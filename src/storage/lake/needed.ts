@@ -33,17 +33,48 @@ interface Span {
   over: boolean
 }
 
-/** Needed files by table path. The store must be settled. */
-export async function neededTables(
+/** What must not be deleted in a lake. */
+export interface Needed {
+  /** By table path. */
+  readonly tables: ReadonlyMap<string, NeededTable>
+  /** Lake versions whose records must stay whole. */
+  readonly versions: ReadonlySet<number>
+  /** Names of files below `_lake/actions`. */
+  readonly actionFiles: ReadonlySet<string>
+}
+
+/** What the given lake versions need. The store must be settled. */
+export async function neededBy(
   store: Store,
   head: LakeRecord,
-  versions: readonly number[],
-): Promise<Map<string, NeededTable>> {
+  kept: readonly number[],
+): Promise<Needed> {
   const spans = new Map<string, Span>()
-  for (const version of versions) {
+  const versions = new Set(kept)
+  const actionFiles = new Set<string>()
+  const look = async (version: number): Promise<LakeRecord | undefined> => {
     const record = version === head.version ? head : await readRecord(store, version)
-    if (record && !record.stub) widenSpans(spans, record)
+    if (record?.actionsFile) actionFiles.add(record.actionsFile.name)
+    return record?.stub ? undefined : record
   }
+  for (const version of kept) {
+    const record = await look(version)
+    if (record) widenSpans(spans, record)
+    for (const { over } of Object.values(record?.tables ?? {})) {
+      // A version that is kept may show the actions of one that is not.
+      if (over === undefined || versions.has(over)) continue
+      versions.add(over)
+      await look(over)
+    }
+  }
+  return { tables: await neededTables(store, head, spans), versions, actionFiles }
+}
+
+async function neededTables(
+  store: Store,
+  head: LakeRecord,
+  spans: ReadonlyMap<string, Span>,
+): Promise<Map<string, NeededTable>> {
   const needed = new Map<string, NeededTable>()
   for (const span of spans.values()) needed.set(span.path, await neededTable(store, span))
   for (const name of Object.keys(head.tables)) {

@@ -87,7 +87,9 @@ async function rollTable(
 
 async function ensureLog(store: Store, directory: string, log: string): Promise<void> {
   await store.files.makeDirectory(directory)
-  if ((await store.files.makeDirectory(log)) === 'made') await store.files.sync(directory)
+  await store.files.makeDirectory(log)
+  // Also when it was there: seen is not durable.
+  await store.files.sync(directory)
 }
 
 /** The transaction id, or behind a checkpoint of someone's the `txn` action, tells our commit. */

@@ -106,15 +106,18 @@ export function appIdOf(lakeId: string): string {
 export async function refreshHead(store: Store): Promise<LakeRecord> {
   await checkNotReplaced(store)
   const head = await nextRecords(store, store.head)
-  if (head !== store.head) {
+  // Another look that began later may have seen more meanwhile: nobody goes back.
+  if (head.version > store.head.version) {
     store.head = head
     await rememberHeadFile(store)
   }
-  return head
+  return store.head
 }
 
 async function rememberHeadFile(store: Store): Promise<void> {
-  store.headFile = await store.files.stat(recordPath(store.root, store.head.version))
+  const { head } = store
+  const stat = await store.files.stat(recordPath(store.root, head.version))
+  if (store.head === head) store.headFile = stat
 }
 
 /** A lake that was restored from a backup has another record, or none, where ours was. */
@@ -131,7 +134,7 @@ async function checkNotReplaced(store: Store): Promise<void> {
   }
   const record = await readRecord(store, head.version)
   if (record?.txnId !== head.txnId) throw wentBack(store.root, head)
-  store.headFile = now
+  if (store.head === head) store.headFile = now
 }
 
 function wentBack(root: string, head: LakeRecord): LakeError {

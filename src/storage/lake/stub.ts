@@ -9,24 +9,18 @@ import type { Store } from './store.ts'
 export async function writeStubs(
   store: Store,
   head: LakeRecord,
-  kept: readonly number[],
+  kept: ReadonlySet<number>,
 ): Promise<number> {
-  const keep = new Set([...kept, ...overlaidVersions(head)])
   let written = 0
   for (const version of await recordVersions(store)) {
     if (version >= head.horizon) break
-    if (keep.has(version)) continue
+    if (kept.has(version)) continue
     const record = await readRecord(store, version).catch(() => undefined)
     if (!record || record.stub) continue
     await writeStub(store, record)
     written++
   }
   return written
-}
-
-/** Records whose actions a frozen table shows for ever. */
-export function overlaidVersions(head: LakeRecord): number[] {
-  return Object.values(head.tables).flatMap((entry) => entry.over ?? [])
 }
 
 async function writeStub(store: Store, record: LakeRecord): Promise<void> {

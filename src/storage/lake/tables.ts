@@ -80,8 +80,8 @@ async function makeParents(store: Store, path: string): Promise<void> {
   const parts = path.split('/').slice(0, -1)
   for (let depth = 1; depth <= parts.length; depth++) {
     const directory = join(store.root, ...parts.slice(0, depth))
-    if ((await store.files.makeDirectory(directory)) === 'made')
-      await store.files.sync(dirname(directory))
+    await store.files.makeDirectory(directory)
+    await store.files.sync(dirname(directory))
   }
 }
 

@@ -5,7 +5,7 @@ import { LOG_DIRECTORY } from '../delta/names.ts'
 import { keptVersions } from './horizon.ts'
 import { logDirectory } from './lake-log.ts'
 import { listLeases } from './lease.ts'
-import { neededTables } from './needed.ts'
+import { neededBy } from './needed.ts'
 import type { LakeRecord } from './record.ts'
 import type { Store } from './store.ts'
 import { tableDirectory } from './store.ts'
@@ -33,7 +33,7 @@ export interface LakeUsage {
 /** Measures a lake by listing its directories. */
 export async function lakeUsage(store: Store, head: LakeRecord): Promise<LakeUsage> {
   const { versions } = await listLeases(store).catch(() => ({ versions: [] }))
-  const needed = await neededTables(store, head, keptVersions(head, head.horizon, versions))
+  const { tables: needed } = await neededBy(store, head, keptVersions(head, head.horizon, versions))
   const names = new Map(Object.entries(head.tables).map(([name, entry]) => [entry.path, name]))
   const tables: TableUsage[] = []
   for (const { path, files, snapshot } of needed.values()) {

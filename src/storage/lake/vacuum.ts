@@ -6,15 +6,15 @@ import { loadSnapshot } from '../delta/load.ts'
 import { LOG_DIRECTORY } from '../delta/names.ts'
 import { amendLake } from './amend.ts'
 import { dueHorizon, keptVersions } from './horizon.ts'
-import { LEASES_DIRECTORY, actionsPath, listActions, logDirectory, readRecord } from './lake-log.ts'
+import { LEASES_DIRECTORY, actionsPath, listActions, logDirectory } from './lake-log.ts'
 import { fileSystemNow, listLeases } from './lease.ts'
-import { neededTables } from './needed.ts'
-import type { NeededTable } from './needed.ts'
+import { neededBy } from './needed.ts'
+import type { Needed, NeededTable } from './needed.ts'
 import type { LakeRecord } from './record.ts'
 import { settle } from './settle.ts'
 import type { Store } from './store.ts'
 import { tableDirectory } from './store.ts'
-import { overlaidVersions, writeStubs } from './stub.ts'
+import { writeStubs } from './stub.ts'
 import { LAKE_ID } from './tables.ts'
 import { walkFiles } from './walk.ts'
 
@@ -102,8 +102,9 @@ async function deleteBehind(
   await removeEmptied(store, found)
   const { versions: leased, expired } = await listLeases(store)
   for (const path of expired) await store.files.remove(path)
-  await cleanLogs(store, head, leased)
-  await writeStubs(store, head, keptVersions(head, head.horizon, leased))
+  const needed = await neededBy(store, head, keptVersions(head, head.horizon, leased))
+  await cleanLogs(store, needed)
+  await writeStubs(store, head, needed.versions)
   return { files, bytes }
 }
 
@@ -117,9 +118,8 @@ async function removeEmptied(store: Store, found: readonly Candidate[]): Promise
   }
 }
 
-async function cleanLogs(store: Store, head: LakeRecord, leased: readonly number[]): Promise<void> {
-  const needed = await neededTables(store, head, keptVersions(head, head.horizon, leased))
-  for (const table of needed.values()) {
+async function cleanLogs(store: Store, { tables }: Needed): Promise<void> {
+  for (const table of tables.values()) {
     if (table.frozen) continue
     await cleanLog(store.files, tableDirectory(store, table.path), table.oldestVersion)
   }
@@ -133,18 +133,17 @@ async function candidates(
   options: VacuumOptions,
 ): Promise<Candidate[]> {
   const { versions: leased } = await listLeases(store)
-  const kept = keptVersions(head, horizon, leased)
-  const needed = await neededTables(store, head, kept)
+  const needed = await neededBy(store, head, keptVersions(head, horizon, leased))
   const found: Candidate[] = []
-  for (const table of needed.values()) {
+  for (const table of needed.tables.values()) {
     if (options.stop?.()) return found
     if (table.frozen) continue
     found.push(...(await removedFiles(store, table)))
     if (!options.lite) found.push(...(await orphans(store, table, stagedBefore)))
   }
   if (!options.lite) {
-    found.push(...(await droppedTables(store, needed, stagedBefore)))
-    found.push(...(await lostActions(store, head, kept, stagedBefore)))
+    found.push(...(await droppedTables(store, needed.tables, stagedBefore)))
+    found.push(...(await lostActions(store, needed, stagedBefore)))
   }
   return distinct(found)
 }
@@ -210,21 +209,13 @@ async function droppedTables(
 /** Actions of records that lost the race for their version while their writer died. */
 async function lostActions(
   store: Store,
-  head: LakeRecord,
-  kept: readonly number[],
+  { actionFiles }: Needed,
   stagedBefore: number,
 ): Promise<Candidate[]> {
-  const names = await listActions(store)
-  if (names.length === 0) return []
-  const named = new Set<string>()
-  for (const version of new Set([...kept, ...overlaidVersions(head)])) {
-    const record = version === head.version ? head : await readRecord(store, version)
-    if (record?.actionsFile) named.add(record.actionsFile.name)
-  }
   const found: Candidate[] = []
-  for (const name of names) {
+  for (const name of await listActions(store)) {
     const path = actionsPath(store.root, name)
-    const stat = named.has(name) ? undefined : await store.files.stat(path)
+    const stat = actionFiles.has(name) ? undefined : await store.files.stat(path)
     if (stat && stat.modifiedMs < stagedBefore) found.push({ path, sizeBytes: stat.sizeBytes })
   }
   return found
