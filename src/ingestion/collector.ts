@@ -15,8 +15,10 @@ export interface CollectedTable {
   readonly warnings: readonly string[]
   /** Set if the rows are the whole series of these symbols: what else is stored of them goes. */
   readonly seriesOf?: readonly string[]
-  /** In place of `rows`, for data that does not belong in memory: stages itself and gives its number of rows. */
-  readonly stage?: (tx: Transaction) => Promise<number>
+  /** In place of `rows`, for data that does not belong in memory: stages itself. */
+  readonly stage?: (
+    tx: Transaction,
+  ) => Promise<{ readonly rows: number; readonly addedColumns: readonly string[] }>
 }
 
 /** What a batch is a part of: reports of a quarter, bars of a day, all rows of some symbols, or a whole table. */
@@ -53,8 +55,10 @@ export interface BatchRequest {
   listed(): Promise<readonly ListedSymbol[]>
   /** Open days of the lake's calendar, oldest first. */
   tradingDays(): Promise<readonly string[]>
-  /** The newest period of a table that this source has stored whole. */
-  newest(table: string): Promise<string | undefined>
+  /** Periods of a table that this source has stored whole. */
+  stored(table: string): Promise<ReadonlySet<string>>
+  /** The last `trade_date` of each symbol in a table. */
+  lastDates(table: string): Promise<ReadonlyMap<string, string>>
 }
 
 /** A stock of the lake's list. */

@@ -6,7 +6,10 @@ import type { BatchRequest, ListedSymbol } from './collector.ts'
 import type { SyncContext } from './sync.ts'
 
 /** The part of a request for batches that the lake answers. */
-export type LakeFacts = Pick<BatchRequest, 'today' | 'listed' | 'tradingDays' | 'newest'>
+export type LakeFacts = Pick<
+  BatchRequest,
+  'today' | 'listed' | 'tradingDays' | 'stored' | 'lastDates'
+>
 
 /** Facts at the head, read when they are asked for. */
 export function lakeFacts(context: SyncContext, source: string): LakeFacts {
@@ -14,7 +17,8 @@ export function lakeFacts(context: SyncContext, source: string): LakeFacts {
     today: shanghaiDate(context.store.effects.now()),
     listed: () => context.read<ListedRow>('stock_basic', LISTED_SQL),
     tradingDays: () => tradingDays(context),
-    newest: (table) => newestPeriod(context, source, table),
+    stored: (table) => storedPeriods(context, source, table),
+    lastDates: (table) => lastDates(context, table),
   }
 }
 
@@ -33,20 +37,27 @@ async function tradingDays(context: SyncContext): Promise<string[]> {
   return seedCalendar().flatMap((day) => (day.is_open ? [day.date] : []))
 }
 
-/** Records that are looked at for what was stored last. */
-const RECORDS_MAX = 2000
+/** Records that are looked at; what was stored before is fetched once more. */
+const RECORDS_MAX = 5000
 
-async function newestPeriod(
+async function storedPeriods(
   context: SyncContext,
   source: string,
   table: string,
-): Promise<string | undefined> {
-  let newest: string | undefined
+): Promise<Set<string>> {
+  const periods = new Set<string>()
   for (const { units } of await history(context.store, { limit: RECORDS_MAX })) {
     for (const unit of units) {
-      if (unit.source !== source || unit.table !== table) continue
-      if (newest === undefined || unit.period > newest) newest = unit.period
+      if (unit.source === source && unit.table === table) periods.add(unit.period)
     }
   }
-  return newest
+  return periods
+}
+
+async function lastDates(context: SyncContext, table: string): Promise<Map<string, string>> {
+  const rows = await context.read<{ symbol: string; last: string }>(
+    table,
+    'SELECT symbol, CAST(max(trade_date) AS VARCHAR) AS last FROM rows GROUP BY symbol',
+  )
+  return new Map(rows.map((row) => [row.symbol, row.last]))
 }

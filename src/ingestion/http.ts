@@ -1,7 +1,14 @@
-/** HTTP with patience: a pace for each host, retries with a deadline, and failures told apart. */
+/** HTTP with patience: turns at each host, and jittered retries with a deadline. */
 import type { Effects } from '../model/effects.ts'
-import { LakeError, messageOf } from '../model/errors.ts'
+import { LakeError } from '../model/errors.ts'
 import type { EventSink } from './events.ts'
+import { createPace } from './pace.ts'
+import type { Pace } from './pace.ts'
+import { scrub, scrubError } from './secrets.ts'
+import { send } from './send.ts'
+import type { Fetch, HttpAnswer, OutgoingRequest } from './send.ts'
+
+export type { Fetch, HttpAnswer } from './send.ts'
 
 /** Settings of one source. */
 export interface SourceSettings {
@@ -10,34 +17,38 @@ export interface SourceSettings {
   /** Time between two requests to one host. */
   readonly paceMs: number
   readonly concurrency: number
+  /** Goes into requests and nowhere else. */
   readonly token: string
-}
-
-/** The part of `fetch` that is used; tests give their own. */
-export type Fetch = (
-  url: string,
-  init: { readonly headers: Record<string, string>; readonly signal: AbortSignal },
-) => Promise<{
-  readonly status: number
-  readonly headers: Headers
-  arrayBuffer(): Promise<ArrayBuffer>
-}>
-
-/** An answer that came whole. */
-export interface HttpAnswer {
-  readonly status: number
-  readonly body: Uint8Array
 }
 
 /** What a caller makes of an answer: the result, or that the source is busy and should be asked again. */
 export type Verdict<T> =
   | { readonly kind: 'ok'; readonly value: T }
-  | { readonly kind: 'busy'; readonly reason: string }
+  | {
+      readonly kind: 'busy'
+      readonly reason: string
+      /** The source said that it was asked too often: everybody slows down. */
+      readonly throttled?: boolean
+      /** How long everybody must leave it alone, where that is known. */
+      readonly waitMs?: number
+    }
+
+/** Judges an answer. What it throws ends the request at once. */
+export type Judge<T> = (answer: HttpAnswer) => Verdict<T>
+
+/** What a request may add. */
+export interface RequestOptions {
+  readonly headers?: Readonly<Record<string, string>>
+  /** A longer answer is refused while it is read. */
+  readonly bodyBytesMax?: number
+}
 
 /** Requests of one source. */
 export interface Http {
   /** Asks until `judge` accepts the answer; a busy source is asked again, later and later. */
-  get<T>(url: string, judge: (answer: HttpAnswer) => Verdict<T>): Promise<T>
+  get<T>(url: string, judge: Judge<T>, options?: RequestOptions): Promise<T>
+  /** The same with a JSON body. */
+  post<T>(url: string, body: string, judge: Judge<T>, options?: RequestOptions): Promise<T>
   /** Requests made so far, retries included. */
   requests(): number
 }
@@ -49,156 +60,136 @@ export interface HttpOptions {
   readonly effects: Effects
   readonly signal: AbortSignal
   readonly onEvent: EventSink
+  /** Turns shared with other processes; left out: this process alone. */
+  readonly pace?: Pace
   readonly fetch?: Fetch
   readonly headers?: Readonly<Record<string, string>>
 }
 
 const ATTEMPTS_MAX = 6
-const TIMEOUT_MS = 30_000
-const DEADLINE_MS = 180_000
+const DEADLINE_MS = 300_000
 const BACKOFF_MS = 500
 const BACKOFF_MS_MAX = 30_000
-const BODY_BYTES_MAX = 64 << 20
+const LATER_MS_MAX = 5000
+const BODY_BYTES_MAX = 32 << 20
 
-/** Builds the client of a source. Requests to one host keep its pace, also when several are under way. */
+/** Builds the client of a source. Nothing it throws or tells holds the token of the settings. */
 export function createHttp(options: HttpOptions): Http {
-  const { effects, settings } = options
-  const nextMs = new Map<string, number>()
-  let requests = 0
-
-  async function pace(host: string): Promise<void> {
-    const nowMs = effects.now()
-    const atMs = Math.max(nowMs, nextMs.get(host) ?? 0)
-    nextMs.set(host, atMs + settings.paceMs)
-    if (atMs > nowMs) await effects.sleep(atMs - nowMs)
-  }
-
-  async function attempt<T>(
-    url: string,
-    judge: (answer: HttpAnswer) => Verdict<T>,
-  ): Promise<Verdict<T> & { readonly waitMs?: number }> {
-    await pace(new URL(url).host)
-    options.signal.throwIfAborted()
-    requests++
-    const answer = await send(url, options)
-    return answer.kind === 'answer' ? judge(answer.answer) : answer
-  }
-
-  return {
-    requests: () => requests,
-    get: async (url, judge) => {
-      const deadlineMs = effects.now() + DEADLINE_MS
-      for (let tries = 1; ; tries++) {
-        const verdict = await attempt(url, judge)
-        if (verdict.kind === 'ok') return verdict.value
-        const waitMs = verdict.waitMs ?? backOff(effects, tries)
-        if (tries >= ATTEMPTS_MAX || effects.now() + waitMs > deadlineMs) {
-          throw unavailable(options.source, url, verdict.reason, tries)
-        }
-        options.onEvent({
-          type: 'wait',
-          source: options.source,
-          reason: verdict.reason,
-          timeMs: waitMs,
-        })
-        await effects.sleep(waitMs)
-      }
-    },
-  }
-}
-
-/** Full jitter: waiting times of many clients must not fall together. */
-function backOff(effects: Effects, tries: number): number {
-  return effects.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** tries)
-}
-
-type Sent =
-  | { readonly kind: 'answer'; readonly answer: HttpAnswer }
-  | { readonly kind: 'busy'; readonly reason: string; readonly waitMs?: number }
-
-async function send(url: string, options: HttpOptions): Promise<Sent> {
-  const fetchFunction: Fetch = options.fetch ?? fetch
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(TIMEOUT_MS)])
-  try {
-    const response = await fetchFunction(url, {
-      headers: { ...HEADERS, ...options.headers },
-      signal,
-    })
-    const waitMs = retryAfter(response.headers, options.effects)
-    if (response.status === 429 || response.status >= 500) {
-      const reason = `HTTP ${response.status}`
-      return { kind: 'busy', reason, ...(waitMs !== undefined && { waitMs }) }
+  const pace = options.pace ?? createPace({ effects: options.effects })
+  const client = { ...options, pace, count: 0 }
+  const run = async <T>(request: OutgoingRequest, judge: Judge<T>): Promise<T> => {
+    try {
+      return await patiently(client, request, judge)
+    } catch (error) {
+      throw scrubError(error, options.settings.token)
     }
-    const body = new Uint8Array(await response.arrayBuffer())
-    if (body.length > BODY_BYTES_MAX)
-      throw refused(options.source, url, 'the answer is far too large')
-    if (response.status !== 200) throw refused(options.source, url, `HTTP ${response.status}`)
-    return { kind: 'answer', answer: { status: response.status, body } }
-  } catch (error) {
-    if (options.signal.aborted) throw cancelled(error)
-    return classify(options.source, url, error)
+  }
+  const outgoing = (url: string, how: RequestOptions): OutgoingRequest => ({
+    source: options.source,
+    url,
+    headers: { ...options.headers, ...how.headers },
+    bodyBytesMax: how.bodyBytesMax ?? BODY_BYTES_MAX,
+  })
+  return {
+    requests: () => client.count,
+    get: (url, judge, how = {}) => run(outgoing(url, how), judge),
+    post: (url, body, judge, how = {}) => {
+      const request = outgoing(url, how)
+      const headers = { 'content-type': 'application/json', ...request.headers }
+      return run({ ...request, headers, body }, judge)
+    },
   }
 }
 
-const HEADERS = {
-  'user-agent': 'Mozilla/5.0 (X11; Linux x64) marketlake',
-  accept: 'application/json, text/plain, */*',
+interface Client extends HttpOptions {
+  readonly pace: Pace
+  count: number
 }
 
-function retryAfter(headers: Headers, effects: Effects): number | undefined {
-  const text = headers.get('retry-after')
-  if (text === null) return undefined
-  const seconds = Number(text)
-  const waitMs = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - effects.now()
-  return Number.isFinite(waitMs) ? Math.max(0, Math.min(waitMs, DEADLINE_MS)) : undefined
+async function patiently<T>(client: Client, request: OutgoingRequest, judge: Judge<T>): Promise<T> {
+  const { effects, pace, settings } = client
+  const { host } = new URL(request.url)
+  let deadlineMs = Number.POSITIVE_INFINITY
+  for (let tries = 1; ; tries++) {
+    await pace.turn(host, settings.paceMs, (timeMs) => pause(client, timeMs))
+    // The time until the first turn is no fault of the source.
+    if (tries === 1) deadlineMs = effects.now() + DEADLINE_MS
+    const verdict = await attempt(client, request, judge)
+    if (verdict.kind === 'ok') {
+      await pace.succeeded(host)
+      return verdict.value
+    }
+    const waitMs =
+      verdict.waitMs === undefined ? backOff(effects, tries) : later(effects, verdict.waitMs)
+    if (verdict.throttled) await pace.throttled(host, waitMs, scrub(verdict.reason, settings.token))
+    if (tries >= ATTEMPTS_MAX || effects.now() + waitMs > deadlineMs) {
+      await pace.failed(host, scrub(verdict.reason, settings.token))
+      throw unavailable(client.source, host, verdict.reason, tries)
+    }
+    tell(client, verdict.reason, waitMs)
+    // A shared wait is waited for at the next turn.
+    if (!verdict.throttled) await pause(client, waitMs)
+  }
 }
 
-/** Where nobody listens, and where certificates or proxies are wrong, asking again does not help. */
-const FINAL = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|CERT|TLS|SSL|UND_ERR_PRX|ERR_INVALID_URL/
-
-function classify(source: string, url: string, error: unknown): Sent {
-  if (error instanceof LakeError) throw error
-  const cause = (error as { cause?: { code?: unknown; message?: unknown } }).cause
-  const code = typeof cause?.code === 'string' ? cause.code : ''
-  const reason = [messageOf(error), code].filter((part) => part !== '').join(' ')
-  if (FINAL.test(code) || FINAL.test(reason)) throw unreachable(source, url, reason, error)
-  return { kind: 'busy', reason }
+async function attempt<T>(
+  client: Client,
+  request: OutgoingRequest,
+  judge: Judge<T>,
+): Promise<Verdict<T>> {
+  if (client.signal.aborted) throw stopped()
+  client.count++
+  const sent = await send(request, {
+    effects: client.effects,
+    signal: client.signal,
+    fetch: client.fetch,
+  })
+  return sent.kind === 'answer' ? judge(sent.answer) : sent
 }
 
-function hostOf(url: string): string {
-  return new URL(url).host
+function tell(client: Client, reason: string, timeMs: number): void {
+  const { source, settings } = client
+  client.onEvent({ type: 'wait', source, reason: scrub(reason, settings.token), timeMs })
 }
 
-function unreachable(source: string, url: string, reason: string, cause: unknown): LakeError {
-  return new LakeError(
-    'SOURCE_UNAVAILABLE',
-    `${source} cannot be reached at ${hostOf(url)}: ${reason}`,
-    {
-      details: { source, host: hostOf(url) },
-      cause,
-      next: 'Check the network, the proxy and base_url in lake.toml.',
-    },
-  )
+/** Half of the wait is certain and half is chance: many clients must not fall together. */
+function backOff(effects: Effects, tries: number): number {
+  const fullMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** tries)
+  return Math.round(fullMs * (0.5 + effects.random() / 2))
 }
 
-function unavailable(source: string, url: string, reason: string, tries: number): LakeError {
+/** Somewhat later than the source asked for, and not all clients at once. */
+function later(effects: Effects, waitMs: number): number {
+  return Math.round(waitMs + effects.random() * Math.min(LATER_MS_MAX, waitMs * 0.07))
+}
+
+/** Waits, but not for a sync that was stopped. */
+async function pause(client: Client, timeMs: number): Promise<void> {
+  const { effects, signal } = client
+  if (signal.aborted) throw stopped()
+  let stop: (() => void) | undefined
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(stopped())
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    await Promise.race([effects.sleep(timeMs), aborted])
+  } finally {
+    if (stop) signal.removeEventListener('abort', stop)
+  }
+}
+
+function stopped(): LakeError {
+  return new LakeError('CANCELLED', 'the sync was stopped')
+}
+
+function unavailable(source: string, host: string, reason: string, tries: number): LakeError {
   return new LakeError(
     'SOURCE_FAILED',
-    `${source} at ${hostOf(url)} did not answer after ${tries} tries: ${reason}`,
+    `${source} at ${host} did not answer after ${tries} ${tries === 1 ? 'try' : 'tries'}: ${reason}`,
     {
-      details: { source, host: hostOf(url), tries, reason },
+      details: { source, host, tries, reason },
       next: 'Run the command again later; it goes on where it stopped.',
     },
   )
-}
-
-function refused(source: string, url: string, reason: string): LakeError {
-  return new LakeError('SOURCE_REFUSED', `${source} at ${hostOf(url)} refused: ${reason}`, {
-    details: { source, host: hostOf(url) },
-    next: 'The request or the address is not accepted; repeating it does not help.',
-  })
-}
-
-function cancelled(cause: unknown): LakeError {
-  return new LakeError('CANCELLED', 'the sync was stopped', { cause })
 }

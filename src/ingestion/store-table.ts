@@ -10,7 +10,11 @@ export async function storeTable(
   addedColumns: Set<string>,
 ): Promise<number> {
   const { table, rows, fields, seriesOf, stage } = collected
-  if (stage) return stage(tx)
+  if (stage) {
+    const staged = await stage(tx)
+    for (const name of staged.addedColumns) addedColumns.add(`${table}.${name}`)
+    return staged.rows
+  }
   if (rows.length === 0 && !seriesOf) return 0
   await widen(tx, table, fields, addedColumns)
   if (seriesOf) await tx.replaceSeries(table, seriesOf, rows)

@@ -15,6 +15,7 @@ import { sourceMemory, sourcesDirectory } from './memory.ts'
 import type { Fetch, Http, SourceSettings } from './http.ts'
 import { COMPLETE, finishedUnits, startJournal, unitKey } from './journal.ts'
 import type { Journal } from './journal.ts'
+import { createPace } from './pace.ts'
 import { storeTable } from './store-table.ts'
 
 /** What a sync needs of a lake. */
@@ -231,7 +232,8 @@ async function collect(
   const { collector, settings } = run.options.sources.find(
     (s) => s.collector.source === batch.source,
   )!
-  const { effects } = run.context.store
+  const { effects, files } = run.context.store
+  const directory = await sourcesDirectory(run.context.store)
   const signal = new AbortController().signal
   const http =
     run.https.get(batch.source) ??
@@ -241,11 +243,11 @@ async function collect(
       effects,
       signal,
       onEvent: run.onEvent,
+      pace: createPace({ effects, files, directory }),
       ...(run.options.fetch && { fetch: run.options.fetch }),
     })
   run.https.set(batch.source, http)
-  const { files } = run.context.store
-  const memory = sourceMemory(files, await sourcesDirectory(run.context.store), batch.source)
+  const memory = sourceMemory(files, directory, batch.source)
   return collector.collect(batch, {
     http,
     memory,
@@ -348,7 +350,8 @@ async function failBatch(
   }
   run.onEvent({ type: 'failed', source, period, tables, code, message })
   // A source that cannot be reached, and a disk that is full, fail every further batch in the same way.
-  if (HOPELESS.has(code)) run.stopped ??= 'failed'
+  const final = error instanceof LakeError && error.details['final'] === true
+  if (final || HOPELESS.has(code)) run.stopped ??= 'failed'
 }
 
 function resultOf(run: Run, plan: SyncPlan, begun: number): SyncResult {

@@ -19,6 +19,16 @@ export interface SourceConfig {
   readonly token: string
 }
 
+/** Settings of the folder from which files are taken. */
+export interface FilesConfig {
+  /** Beside the lake or absolute; empty: none. */
+  readonly folder: string
+  /** Keys of tables that the lake has not yet: `signals: symbol, trade_date`. */
+  readonly keys: readonly string[]
+  /** Zone of timestamps that have none, or `ntz`. */
+  readonly timezone: string
+}
+
 /** All settings. */
 export interface LakeConfig {
   readonly retention: Retention
@@ -32,6 +42,7 @@ export interface LakeConfig {
     readonly tushare: SourceConfig
     readonly sina: SourceConfig
     readonly tencent: SourceConfig
+    readonly files: FilesConfig
   }
   /** `lake`, `duckdb`, or empty: what the lake record says. */
   readonly read: { readonly source: string }
@@ -70,6 +81,9 @@ const DEFAULTS: Readonly<Record<string, Setting>> = {
   'sources.tencent.base_url': '',
   'sources.tencent.pace_ms': 300,
   'sources.tencent.concurrency': 1,
+  'sources.files.folder': '',
+  'sources.files.keys': [],
+  'sources.files.timezone': '',
   'read.source': '',
 }
 
@@ -203,6 +217,11 @@ function configOf(values: ReadonlyMap<string, Setting>): LakeConfig {
       tushare: source('tushare'),
       sina: source('sina'),
       tencent: source('tencent'),
+      files: {
+        folder: text('sources.files.folder'),
+        keys: values.get('sources.files.keys') as readonly string[],
+        timezone: text('sources.files.timezone'),
+      },
     },
     read: { source: text('read.source') },
   }

@@ -26,6 +26,11 @@ export function formatOf(path: string): FileFormat {
   })
 }
 
+/** True if the name of a file says that it can be loaded. */
+export function isInputFile(path: string): boolean {
+  return FORMATS.some(([pattern]) => pattern.test(path))
+}
+
 /** Checks that a file is there, is a file and is not empty. */
 export async function checkInputFile(files: Files, path: string): Promise<void> {
   const stat = await files.stat(path)

@@ -8,6 +8,7 @@ import { parseSymbol } from '../model/symbol.ts'
 import type { Layout } from '../model/table.ts'
 import type { OnDuplicate } from '../storage/delta/incoming.ts'
 import { temporaryName } from '../storage/delta/stage.ts'
+import type { RowCounts } from '../storage/delta/stage.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import type { Transaction } from '../storage/lake/transaction.ts'
 import type { Session } from '../storage/parquet/database.ts'
@@ -61,19 +62,21 @@ export async function loadFiles(
   const outcome = await lake.write(
     `${table} from ${paths.length === 1 ? paths[0]!.split('/').at(-1) : `${paths.length} files`}`,
     async (tx) => {
-      Object.assign(result, await loadInto(tx, table, paths, { ...options, defaultLayout }))
+      const done = await loadInto(tx, table, paths, { ...options, defaultLayout })
+      Object.assign(result, { addedColumns: done.addedColumns, created: done.created })
     },
     { operation: 'LOAD', timeoutMs: options.timeoutMs ?? 600_000 },
   )
   return { outcome, ...result }
 }
 
-async function loadInto(
+/** Stages files of one format into a table, inside a transaction of the caller. */
+export async function loadInto(
   tx: Transaction,
   table: string,
   paths: readonly string[],
   options: LoadOptions & { readonly defaultLayout: Layout },
-): Promise<{ addedColumns: string[]; created: boolean }> {
+): Promise<{ addedColumns: string[]; created: boolean; rows: number }> {
   const { session } = tx
   const sql = await readFiles(session, paths, options)
   const target = await targetSchema(tx, table)
@@ -82,8 +85,8 @@ async function loadInto(
   checkKeyOption(await shapeKey(tx, table), options, table)
   const added = created ? [] : await widen(tx, table, source.schema)
   const ready = await forStandardTable(session, table, source)
-  await write(tx, table, ready, options)
-  return { addedColumns: added, created }
+  const { inserted, updated, unchanged } = await write(tx, table, ready, options)
+  return { addedColumns: added, created, rows: inserted + updated + unchanged }
 }
 
 /** The files as a temporary table in the order of their rows, so that errors can name rows. */
@@ -298,16 +301,14 @@ async function write(
   table: string,
   sql: string,
   options: LoadOptions,
-): Promise<void> {
+): Promise<RowCounts> {
   const how = { onDuplicate: options.onDuplicate ?? ('error' as const) }
   switch (options.mode ?? 'upsert') {
     case 'upsert':
-      await tx.upsert(table, { sql }, how)
-      return
+      return tx.upsert(table, { sql }, how)
     case 'append':
-      await tx.append(table, { sql }, how)
-      return
+      return tx.append(table, { sql }, how)
     case 'replace':
-      await tx.replace(table, { sql }, how)
+      return tx.replace(table, { sql }, how)
   }
 }

@@ -1,27 +1,19 @@
 /** Sync of a lake: the sources by their names, with the settings of lake.toml. */
-import { LakeError } from '../model/errors.ts'
 import { standardTable } from '../model/standard-tables.ts'
 import { normalizeSymbol } from '../model/symbol.ts'
 import type { Collector } from '../ingestion/collector.ts'
-import { eastmoneyCollector } from '../ingestion/eastmoney.ts'
-import type { SourceSettings } from '../ingestion/http.ts'
 import { planSync, sync } from '../ingestion/sync.ts'
-import type { SyncOptions, SyncPlan, SyncResult, SyncSource } from '../ingestion/sync.ts'
+import type { SyncOptions, SyncPlan, SyncResult } from '../ingestion/sync.ts'
 import { snapshotSql } from '../storage/delta/relation.ts'
 import { tableView } from '../storage/lake/view.ts'
 import type { Row } from '../storage/parquet/values.ts'
 import type { Lake } from './lake.ts'
+import { sourceOf } from './sources.ts'
 
 /** What to sync; sources by name, or collectors of your own. */
 export interface LakeSyncOptions extends Omit<SyncOptions, 'sources'> {
-  /** `eastmoney` (default) and others by name. */
+  /** `eastmoney` (default), `eastmoney_f10`, `tushare`, `sina`, `tencent`, `files`, or collectors of your own. */
   readonly sources?: readonly (string | Collector)[]
-}
-
-type SourceName = 'eastmoney'
-
-const COLLECTORS: Readonly<Record<SourceName, (settings: SourceSettings) => Collector>> = {
-  eastmoney: eastmoneyCollector,
 }
 
 /** Fetches what is wanted and commits it, batch by batch; readers are never in the way, nor it in theirs. */
@@ -67,20 +59,6 @@ function resolved(lake: Lake, options: LakeSyncOptions): SyncOptions {
     ...(symbols && { symbols: symbols.map(normalizeSymbol) }),
     sources: sources.map((source) => sourceOf(lake, source)),
   }
-}
-
-function sourceOf(lake: Lake, source: string | Collector): SyncSource {
-  if (typeof source !== 'string')
-    return { collector: source, settings: lake.config.sources.eastmoney }
-  const make = COLLECTORS[source as SourceName] as (typeof COLLECTORS)[SourceName] | undefined
-  if (!make) {
-    throw new LakeError('INVALID_ARGUMENT', `unknown source: ${source}`, {
-      details: { source },
-      next: `Sources are: ${Object.keys(COLLECTORS).join(', ')}.`,
-    })
-  }
-  const settings = lake.config.sources[source as SourceName]
-  return { collector: make(settings), settings }
 }
 
 /** The calendar may have grown since reports were stored; then their visible dates are known now. */

@@ -236,10 +236,44 @@ export const STANDARD_TABLES: readonly TableDefinition[] = [
   plainTable('adj_factor', ['symbol', 'trade_date'], ADJ_FACTOR, MONTH),
 ]
 
+const DAILY_VALUATION: readonly Field[] = [
+  symbol,
+  tradeDate,
+  describedField('close', 'double', { source: 'CLOSE_PRICE', label: '收盘价', unit: '元' }),
+  describedField('total_mv', 'double', { source: 'TOTAL_MARKET_CAP', label: '总市值', unit: '元' }),
+  describedField('circ_mv', 'double', {
+    source: 'NOTLIMITED_MARKETCAP_A',
+    label: '流通市值',
+    unit: '元',
+  }),
+  describedField('total_share', 'double', { source: 'TOTAL_SHARES', label: '总股本', unit: '股' }),
+  describedField('float_share', 'double', {
+    source: 'FREE_SHARES_A',
+    label: '流通股本',
+    unit: '股',
+  }),
+  describedField('pe_ttm', 'double', { source: 'PE_TTM', label: '滚动市盈率', unit: '倍' }),
+  describedField('pe', 'double', { source: 'PE_LAR', label: '静态市盈率', unit: '倍' }),
+  describedField('pb', 'double', { source: 'PB_MRQ', label: '市净率', unit: '倍' }),
+  describedField('ps_ttm', 'double', { source: 'PS_TTM', label: '滚动市销率', unit: '倍' }),
+  describedField('pcf_ocf_ttm', 'double', {
+    source: 'PCF_OCF_TTM',
+    label: '滚动市现率',
+    unit: '倍',
+  }),
+  describedField('peg', 'double', { source: 'PEG_CAR', label: '市盈增长比' }),
+  source,
+]
+
+/** Tables that have a definition but are made only when a source fills them. */
+const OPTIONAL_TABLES: readonly TableDefinition[] = [
+  plainTable('daily_valuation', ['symbol', 'trade_date'], DAILY_VALUATION, MONTH),
+]
+
 /** Tables in which all rows of a symbol come from one source: factors of two do not fit together. */
 export const SINGLE_SOURCE_TABLES: readonly string[] = ['adj_factor']
 
 /** The standard table of a name, or undefined. */
 export function standardTable(name: string): TableDefinition | undefined {
-  return STANDARD_TABLES.find((table) => table.name === name)
+  return [...STANDARD_TABLES, ...OPTIONAL_TABLES].find((table) => table.name === name)
 }

@@ -48,3 +48,16 @@ export function normalizeSymbol(text: string): string {
   }
   return symbol
 }
+
+const BOARDS: readonly (readonly [RegExp, string])[] = [
+  [/^60\d{4}\.SH$/, '主板'],
+  [/^68[89]\d{3}\.SH$/, '科创板'],
+  [/^00[0-3]\d{3}\.SZ$/, '主板'],
+  [/^30\d{4}\.SZ$/, '创业板'],
+  [/^(4|8|92)\d+\.BJ$/, '北交所'],
+]
+
+/** The board of an A share, by Tushare's names; undefined for B shares, funds and everything else. */
+export function boardOf(symbol: string): string | undefined {
+  return BOARDS.find(([pattern]) => pattern.test(symbol))?.[1]
+}
