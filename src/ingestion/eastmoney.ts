@@ -137,7 +137,7 @@ async function readTable(
   const { report, period, sortColumns } = REPORTS[table]!
   const { kind, symbols } = batch
   const filter =
-    kind === 'symbols' ? `(SECUCODE="${symbols![0]!}")` : `(${period}='${batch.period}')`
+    kind === 'symbols' ? symbolFilter(table, symbols![0]!) : `(${period}='${batch.period}')`
   const { rows, repeated } = await fetchReport(tools.http, {
     endpoint,
     report,
@@ -157,6 +157,13 @@ async function readTable(
   const listed = rows.filter((row) => symbolOf(row) !== undefined && isWanted(batch, table, row))
   const newest = listed.toSorted((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1))
   return { rows: newest, repeated, foreign: rows.length - listed.length }
+}
+
+/** The indicators have had a code without exchange for longer. */
+function symbolFilter(table: string, symbol: string): string {
+  return table === 'indicators'
+    ? `(SECURITY_CODE="${symbol.slice(0, 6)}")`
+    : `(SECUCODE="${symbol}")`
 }
 
 /** A row of another period than the one that was asked for means that the filter was not understood. */
