@@ -31,14 +31,16 @@ export function checkHistory(root, events, options = {}) {
   const records = checkRecords(readLakeLog(root), report)
   const outcomes = collectOutcomes(events, options.cuts ?? [])
   const committed = checkOutcomes(records, outcomes, report)
-  const folded = foldRecords(records, committed, events, report)
+  const mapped = readArchive(options.archive)
+  const folded = foldRecords(records, committed, events, report, mapped)
   checkOrder(events, report)
   // On a disk without power everything fails.
   const dead = (event) =>
     (options.cuts ?? []).some(([from, to]) => event.t >= from && event.t <= to)
   for (const event of events) if (!dead(event)) checkEvent(event, report)
   const counts = countEvents(events, outcomes, records)
-  return { violations, counts, head: records.length - 1, state: folded }
+  const outside = foreignBatches(events, folded, records)
+  return { violations, counts, head: records.length - 1, state: folded, outside }
 }
 
 /** I1, I2: no hole, nothing torn, time goes on. */
@@ -92,7 +94,7 @@ function checkOutcomes(records, outcomes, report) {
 }
 
 /** H4 to H8, H12, H14, H15: every read equals the fold of all commits up to its version, whoever reads it, whenever. */
-function foldRecords(records, committed, events, report) {
+function foldRecords(records, committed, events, report, mapped) {
   const reads = Map.groupBy
     ? Map.groupBy(
         events.filter((e) => e.e === 'read' || e.e === 'scratch'),
@@ -101,6 +103,7 @@ function foldRecords(records, committed, events, report) {
     : groupByVersion(events)
   const state = emptyState()
   const facts = new Map()
+  const foreign = foreignReads(events)
   for (const record of records) {
     for (const effect of committed.get(record.version)?.effects ?? []) {
       const wrong = applyEffect(state, effect, (version) => facts.get(version))
@@ -109,11 +112,68 @@ function foldRecords(records, committed, events, report) {
     facts.set(record.version, state.facts)
     facts.delete(record.version - REMEMBERED)
     checkReads(reads.get(record.version) ?? [], record, state, report)
+    checkForeignReads(foreign, mapped.get(record.version) ?? record, state, report)
     reads.delete(record.version)
   }
   for (const [version, [event]] of reads)
     report('H4 no dirty read', { version, proc: event.proc, head: records.length - 1 })
   return state
+}
+
+/** Records as they were before they became stubs. */
+function readArchive(directory) {
+  if (directory === undefined) return new Map()
+  const names = readdirSync(directory)
+  return new Map(
+    names.map((name) => [
+      Number.parseInt(name, 10),
+      JSON.parse(readFileSync(join(directory, name), 'utf8')),
+    ]),
+  )
+}
+
+/** What another engine read, by table and Delta version. */
+function foreignReads(events) {
+  const reads = new Map()
+  for (const event of events) {
+    if (event.e !== 'foreign-read') continue
+    const id = `${event.table} ${event.delta}`
+    reads.set(id, [...(reads.get(id) ?? []), event])
+  }
+  return reads
+}
+
+function checkForeignReads(reads, record, state, report) {
+  if (reads.size === 0) return
+  const expected = fingerprint(state)
+  for (const table of ['facts', 'counters']) {
+    const id = `${table} ${record.tables?.[table]?.version}`
+    for (const { fp, delta, proc } of reads.get(id) ?? []) {
+      if (fp !== expected[table])
+        report('H5 snapshot, by another engine', {
+          table,
+          delta,
+          version: record.version,
+          proc,
+          expected: expected[table],
+          found: fp,
+        })
+    }
+    reads.delete(id)
+  }
+}
+
+/** Batches in the table that other engines write too: theirs, and ours by the fold. */
+function foreignBatches(events, state, records) {
+  const outside = new Map([...state.outside].map(([b, rows]) => [b, { rows, sure: true }]))
+  const undone = records.some((r) =>
+    (r.foreign ?? []).some((f) => f.undone && f.table === 'outside'),
+  )
+  for (const { e, batch, rows } of events) {
+    if (e === 'foreign-invoke') outside.set(batch, { rows, sure: false })
+    if (e === 'foreign' && !undone) outside.set(batch, { rows, sure: true })
+  }
+  return outside
 }
 
 function groupByVersion(events) {
@@ -201,6 +261,8 @@ function checkEvent(event, report) {
   if (e === 'crash' && !isOutOfSpace(event)) return report('a process crashed', { proc, message })
   if (e === 'failed' && !EXPECTED_FAILURES.has(code) && !isOutOfSpace(event))
     return report('a write failed without a reason', event)
+  if (e === 'foreign-read-error' && !isOutOfSpace(event))
+    return report('H7 no torn read, by another engine', event)
   if (e === 'read-error' && !isExpectedReadError(event)) return report('H7 no torn read', event)
   if (e === 'maintenance-error' && !isExpectedMaintenance(event))
     return report('maintenance failed without a reason', event)
@@ -245,6 +307,7 @@ function countEvents(events, outcomes, records) {
     kills: by('kill'),
     stops: by('stop'),
     fullDisks: by('full'),
-    foreign: by('foreign'),
+    foreignCommits: by('foreign'),
+    foreignReads: by('foreign-read'),
   }
 }

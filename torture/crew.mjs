@@ -4,6 +4,7 @@ import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const WORKER = join(import.meta.dirname, 'worker.mjs')
+const FOREIGN = join(import.meta.dirname, 'foreign.py')
 
 /** Starts processes and keeps them going. `log` takes the events of the harness itself. */
 export class Crew {
@@ -23,14 +24,12 @@ export class Crew {
     const { seed, history } = this.#options
     const name = `${post.role}${post.id}.${this.#options.prefix ?? ''}${++this.#incarnations}`
     const task = { ...this.#options, ...post, name, seed: seed + this.#incarnations * 7919 }
-    const child = spawn(
-      process.execPath,
-      [...(post.nodeArguments ?? []), WORKER, JSON.stringify(task)],
-      {
-        stdio: ['ignore', 'ignore', 'pipe'],
-        env: { ...process.env, ...post.env },
-      },
-    )
+    const [program, script] =
+      post.role === 'foreign' ? ['python3', FOREIGN] : [process.execPath, WORKER]
+    const child = spawn(program, [script, JSON.stringify(task)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...post.env },
+    })
     const member = { post, name, child, stopped: false }
     child.stderr.on('data', (data) => appendFileSync(join(history, `${name}.stderr`), data))
     member.exited = new Promise((resolve) => child.on('exit', resolve)).then(() => {

@@ -5,7 +5,7 @@ import { FINGERPRINT_SQL, fingerprint } from './model.mjs'
 import { loadPackage } from './package.mjs'
 
 /** Mends, verifies every byte, compares the head with the fold of the history, and looks for what is left over. */
-export async function finalCheck(root, state, clean = true) {
+export async function finalCheck(root, { state, outside, clean }) {
   const api = await loadPackage()
   const violations = []
   const report = (law, facts) => violations.push({ law, ...facts })
@@ -16,6 +16,7 @@ export async function finalCheck(root, state, clean = true) {
     const problems = await lake.verify({ deep: true })
     if (problems.length > 0) report('I1-I8 verify', { problems })
     await compareHead(lake, state, report)
+    await compareOutside(lake, outside, report)
     await checkTables(api, lake, root, report)
     await lake.close()
     // A lake in which something was found is left as it is.
@@ -54,6 +55,24 @@ async function compareHead(lake, state, report) {
       report('H1 durability of rows', { table, expected: expected[table], found: found[table] })
   }
   await engine.close()
+}
+
+/** What other engines were told is stored, is stored once; what they were not told may be, whole. */
+async function compareOutside(lake, outside, report) {
+  const engine = await lake.analysis()
+  const rows = await engine.query(
+    'SELECT b, count(*)::INTEGER AS n, count(DISTINCT n)::INTEGER AS d FROM outside GROUP BY b',
+  )
+  await engine.close()
+  const found = new Map(rows.map((row) => [row.b, row]))
+  for (const [batch, { rows: wanted, sure }] of outside) {
+    const row = found.get(batch)
+    found.delete(batch)
+    const whole = row?.n === wanted && row.d === wanted
+    if (!whole && (sure || row !== undefined))
+      report('a commit of another engine', { batch, wanted, found: row?.n })
+  }
+  for (const batch of found.keys()) report('rows of nobody', { batch })
 }
 
 /** I4, I6: every Delta log folds, by itself, to what the lake shows; no key stands twice. */

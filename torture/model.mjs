@@ -87,6 +87,7 @@ export function planOperation(chance, facts) {
     [10, () => [append(), upsert(), { t: 'count', id: int(COUNTERS) }]],
     [3, () => [{ t: 'delete', m: 7 + int(20), r: int(7) }]],
     [3, () => [{ t: 'restore', to: Math.max(1, head - int(40)) }]],
+    [6, () => [{ t: 'outside', b: `own/${w}.${s}.${int(1e6)}`, n: 1 + int(10) }]],
     [2, () => [{ t: 'scratch', b: `${w}.${s}.${int(1e6)}` }]],
     [2, () => [{ t: 'widen', name: WIDTHS[int(WIDTHS.length)] }]],
   ]
@@ -120,6 +121,11 @@ export async function stage(tx, effect, api) {
           const [symbol, day] = cell.split('|')
           return { symbol, day, w: effect.w, s: effect.s }
         }),
+      )
+    case 'outside':
+      return tx.append(
+        'outside',
+        Array.from({ length: effect.n }, (_, n) => ({ b: effect.b, n })),
       )
     case 'restore':
       return api.stageRestore(api.store, tx, await api.record(effect.to), ['facts'])
@@ -165,6 +171,7 @@ export function emptyState() {
     bank_a: Array.from({ length: ACCOUNTS }, () => BALANCE),
     bank_b: Array.from({ length: ACCOUNTS }, () => BALANCE),
     scratch: undefined,
+    outside: new Map(),
   }
 }
 
@@ -198,6 +205,9 @@ export function applyEffect(state, effect, factsAt) {
       return state.facts ? undefined : `restored version ${effect.to} is not known`
     case 'scratch':
       state.scratch = state.scratch === undefined ? effect.b : undefined
+      return undefined
+    case 'outside':
+      state.outside.set(effect.b, effect.n)
       return undefined
     case 'widen':
       return undefined

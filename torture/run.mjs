@@ -1,6 +1,15 @@
 /** One torture run: a lake, its crew, faults from outside, and the checker at the end. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkHistory } from './check.mjs'
@@ -47,10 +56,19 @@ export async function torture(options = {}) {
       log,
     )
     startCrew(crew, settings)
-    await faults(crew, chance, log, disk, startedMs + settings.seconds * 1000)
+    const archive = startArchive(root, history)
+    await faults(
+      crew,
+      chance,
+      log,
+      disk,
+      startedMs + settings.seconds * 1000,
+      settings.untilFound && (() => found(root, history)),
+    )
     log({ e: 'calm' })
     await pause(settings.calmMs)
     const late = await crew.finish(60_000)
+    archive()
     const result = await conclude({ root, history, settings, late })
     result.seconds = Math.round((Date.now() - startedMs) / 1000)
     if (result.violations.length === 0) clear(base, disk)
@@ -103,12 +121,42 @@ function startCrew(crew, settings) {
   for (let id = 0; id < settings.readers; id++) crew.start({ role: 'engine', id })
   for (let id = 0; id < settings.fileReaders; id++) crew.start({ role: 'file', id })
   crew.start({ role: 'maintenance', id: 0 })
-  if (settings.foreign) crew.startForeign(settings.foreign)
+  if (settings.foreign) {
+    const env = { PYTHONPATH: settings.foreign }
+    for (const id of [0, 1]) crew.start({ role: 'foreign', id, env })
+  }
 }
 
-async function faults(crew, chance, log, disk, untilMs) {
+/** Records below the horizon shrink to stubs; the checker wants them whole. Returns what ends it. */
+function startArchive(root, history) {
+  const archive = join(history, 'records')
+  mkdirSync(archive)
+  const copy = () => {
+    for (const name of readdirSync(join(root, '_lake')))
+      if (/^\d{20}\.json$/.test(name) && !existsSync(join(archive, name)))
+        copyFileSync(join(root, '_lake', name), join(archive, name))
+  }
+  const timer = setInterval(copy, 1000)
+  return () => {
+    clearInterval(timer)
+    copy()
+  }
+}
+
+/** True as soon as the history so far shows something wrong. */
+function found(root, history) {
+  const events = readHistory(history)
+  return checkHistory(root, events).violations.length > 0
+}
+
+async function faults(crew, chance, log, disk, untilMs, isFound) {
   let lastFullMs = 0
+  let lastLookMs = Date.now()
   while (Date.now() < untilMs) {
+    if (isFound && Date.now() - lastLookMs > 3000) {
+      if (isFound()) return
+      lastLookMs = Date.now()
+    }
     await pause(Math.min(50 + -Math.log(1 - chance()) * DEFAULTS.faultMs, untilMs - Date.now() + 1))
     const dice = chance()
     if (disk !== undefined && dice < 0.1 && Date.now() - lastFullMs > 8000) {
@@ -149,7 +197,9 @@ async function fillDisk(disk, timeMs, log) {
 
 async function conclude({ root, history, settings, late }) {
   const events = readHistory(history)
-  const { violations, counts, state } = checkHistory(root, events)
+  const { violations, counts, state, outside } = checkHistory(root, events, {
+    archive: join(history, 'records'),
+  })
   for (const proc of late) violations.push({ law: 'H16 liveness', proc, message: 'did not end' })
   const calm = events.find((event) => event.e === 'calm')
   for (let id = 0; id < settings.writers; id++) {
@@ -163,6 +213,6 @@ async function conclude({ root, history, settings, late }) {
         message: 'nothing after the faults',
       })
   }
-  violations.push(...(await finalCheck(root, state, violations.length === 0)))
+  violations.push(...(await finalCheck(root, { state, outside, clean: violations.length === 0 })))
   return { violations, counts }
 }

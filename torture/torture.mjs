@@ -1,6 +1,29 @@
 /** `npm run torture -- --minutes N [--seconds N] [--seed S]`: real processes, real kills, and a checker. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { torture } from './run.mjs'
+
+const REQUIREMENTS = ['deltalake==1.2.1', 'pyarrow']
+
+/** A directory with another engine, installed at the first run; undefined, and a word about it, where that fails. */
+function pythonPackages() {
+  const directory = join(import.meta.dirname, '..', 'node_modules', '.cache', 'torture-python')
+  try {
+    if (!existsSync(directory))
+      execFileSync(
+        'python3',
+        ['-m', 'pip', 'install', '--quiet', '--target', directory, ...REQUIREMENTS],
+        { stdio: 'ignore' },
+      )
+    return directory
+  } catch {
+    rmSync(directory, { recursive: true, force: true })
+    process.stderr.write('no other engine in this run: deltalake cannot be installed here\n')
+    return undefined
+  }
+}
 
 const { values } = parseArgs({
   options: {
@@ -10,6 +33,7 @@ const { values } = parseArgs({
     writers: { type: 'string', default: '3' },
     readers: { type: 'string', default: '2' },
     'no-foreign': { type: 'boolean', default: false },
+    'until-found': { type: 'boolean', default: false },
   },
 })
 const seconds = values.seconds ?? Number(values.minutes ?? '1') * 60
@@ -21,6 +45,8 @@ const result = await torture({
   seed: Number(values.seed),
   writers: Number(values.writers),
   readers: Number(values.readers),
+  foreign: values['no-foreign'] ? undefined : pythonPackages(),
+  untilFound: values['until-found'],
 })
 process.stdout.write(`${JSON.stringify(result.counts)}\n`)
 for (const violation of result.violations.slice(0, 20))

@@ -1,7 +1,9 @@
 /** Maintenance: folding small files, checkpoints and vacuum, by hand or by themselves when they are due. */
 import { optimizeIsDue, stageOptimize } from '../storage/delta/optimize.ts'
+import { loadSnapshot } from '../storage/delta/load.ts'
 import { writeCheckpoint } from '../storage/delta/checkpoint-write.ts'
 import { fileSystemNow } from '../storage/lake/lease.ts'
+import { tableDirectory } from '../storage/lake/store.ts'
 import { logDirectory, readRecord } from '../storage/lake/lake-log.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
@@ -53,7 +55,10 @@ export async function optimizeTable(
   return { table, filesBefore, filesAfter: await count(), outcome: outcome.kind }
 }
 
-/** Keeps opening a table cheap: every so many commits its log gets a checkpoint. */
+/**
+ * Keeps opening a table cheap: every so many commits its log gets a checkpoint, of what the log says: the record may
+ * have asked for a version that another engine took.
+ */
 export async function writeDueCheckpoints(
   context: MaintenanceContext,
   record: LakeRecord,
@@ -61,10 +66,10 @@ export async function writeDueCheckpoints(
   const { store } = context
   for (const { table, version } of record.commits) {
     if (version === 0 || version % CHECKPOINT_INTERVAL !== 0) continue
-    const view = await tableView(store, record, table)
-    if (view.snapshot.version !== version) continue
     const { files, effects } = store
-    const { directory, snapshot } = view
+    const directory = tableDirectory(store, record.tables[table]!.path)
+    const snapshot = await loadSnapshot(files, directory, version)
+    if (!snapshot) continue
     const database = await context.database()
     await database.using((session) =>
       writeCheckpoint({ files, effects, session, directory }, snapshot),

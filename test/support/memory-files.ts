@@ -61,6 +61,14 @@ export class MemoryDisk {
     this.#root = crashed(this.#root, '', keep) as DirectoryNode
   }
 
+  /** Another disk with the same state: names, contents, and what of both is durable. */
+  clone(): MemoryDisk {
+    const disk = new MemoryDisk()
+    disk.#root = copied(this.#root, new Map()) as DirectoryNode
+    disk.nowMs = this.nowMs
+    return disk
+  }
+
   /** All paths of files, for checks. */
   paths(): string[] {
     const found: string[] = []
@@ -185,9 +193,35 @@ function directoryNode(modifiedMs: number): DirectoryNode {
   return { kind: 'directory', entries: new Map(), durable: new Map(), modifiedMs }
 }
 
+/** One node for every node, also where two names share it. */
+function copied(node: Node, known: Map<Node, Node>): Node {
+  const before = known.get(node)
+  if (before) return before
+  if (node.kind === 'file') {
+    const file = { ...node }
+    known.set(node, file)
+    return file
+  }
+  const directory = directoryNode(node.modifiedMs)
+  known.set(node, directory)
+  for (const [name, child] of node.entries) directory.entries.set(name, copied(child, known))
+  for (const [name, child] of node.durable) directory.durable.set(name, copied(child, known))
+  return directory
+}
+
+/** Of content that was not synced all may have reached the disk, or half, or nothing. */
+function writtenPart(
+  content: Uint8Array,
+  path: string,
+  keep: (path: string) => boolean,
+): Uint8Array {
+  if (keep(`${path}#content`)) return content
+  return keep(`${path}#half`) ? content.slice(0, content.length / 2) : new Uint8Array()
+}
+
 function crashed(node: Node, path: string, keep: (path: string) => boolean): Node {
   if (node.kind === 'file') {
-    const content = node.durable ?? (keep(`${path}#content`) ? node.content : new Uint8Array())
+    const content = node.durable ?? writtenPart(node.content, path, keep)
     return { ...node, content, durable: content }
   }
   const entries = new Map<string, Node>()
