@@ -39,7 +39,7 @@ export function checkHistory(root, events, options = {}) {
     (options.cuts ?? []).some(([from, to]) => event.t >= from && event.t <= to)
   for (const event of events) if (!dead(event)) checkEvent(event, report)
   const counts = countEvents(events, outcomes, records)
-  const outside = foreignBatches(events, folded, records)
+  const outside = foreignBatches(events, folded, mapped)
   return { violations, counts, head: records.length - 1, state: folded, outside }
 }
 
@@ -163,17 +163,19 @@ function checkForeignReads(reads, record, state, report) {
   }
 }
 
-/** Batches in the table that other engines write too: theirs, and ours by the fold. */
-function foreignBatches(events, state, records) {
-  const outside = new Map([...state.outside].map(([b, rows]) => [b, { rows, sure: true }]))
-  const undone = records.some((r) =>
-    (r.foreign ?? []).some((f) => f.undone && f.table === 'outside'),
+/** Batches in the table that other engines write too: theirs, and ours by the fold; and how many of theirs were undone by name. */
+function foreignBatches(events, state, mapped) {
+  const batches = new Map(
+    [...state.outside].map(([b, rows]) => [b, { rows, sure: true, own: true }]),
+  )
+  const undone = [...mapped.values()].flatMap((record) =>
+    (record.foreign ?? []).filter((f) => f.undone && f.table === 'outside'),
   )
   for (const { e, batch, rows } of events) {
-    if (e === 'foreign-invoke') outside.set(batch, { rows, sure: false })
-    if (e === 'foreign' && !undone) outside.set(batch, { rows, sure: true })
+    if (e === 'foreign-invoke') batches.set(batch, { rows, sure: false })
+    if (e === 'foreign') batches.set(batch, { rows, sure: true })
   }
-  return outside
+  return { batches, undone: undone.length }
 }
 
 function groupByVersion(events) {

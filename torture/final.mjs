@@ -65,13 +65,18 @@ async function compareOutside(lake, outside, report) {
   )
   await engine.close()
   const found = new Map(rows.map((row) => [row.b, row]))
-  for (const [batch, { rows: wanted, sure }] of outside) {
+  const gone = []
+  for (const [batch, { rows: wanted, sure, own }] of outside.batches) {
     const row = found.get(batch)
     found.delete(batch)
-    const whole = row?.n === wanted && row.d === wanted
-    if (!whole && (sure || row !== undefined))
+    if (row?.n === wanted && row.d === wanted) continue
+    if (row !== undefined || own)
       report('a commit of another engine', { batch, wanted, found: row?.n })
+    else if (sure) gone.push(batch)
   }
+  // Inside the crash window of a lake commit that they clash with, commits of others are undone, and named.
+  if (gone.length > outside.undone)
+    report('a commit of another engine', { gone, undone: outside.undone })
   for (const batch of found.keys()) report('rows of nobody', { batch })
 }
 
