@@ -37,7 +37,11 @@ export function checkHistory(root, events, options = {}) {
   // On a disk without power everything fails.
   const dead = (event) =>
     (options.cuts ?? []).some(([from, to]) => event.t >= from && event.t <= to)
-  for (const event of events) if (!dead(event)) checkEvent(event, report)
+  for (const event of events) {
+    if (dead(event)) continue
+    checkEvent(event, report)
+    if (event.e === 'read-error') checkAge(event, records, options, report)
+  }
   const counts = countEvents(events, outcomes, records)
   const outside = foreignBatches(events, folded, mapped)
   return { violations, counts, head: records.length - 1, state: folded, outside }
@@ -281,6 +285,13 @@ function isExpectedReadError(event) {
   // By number or tag a version may be vacuumed; without a lease any; a head or a leased version never.
   if (event.code !== 'VERSION_VACUUMED' && event.code !== 'VERSION_NOT_FOUND') return false
   return event.kind === 'version' || event.kind === 'tag' || event.leased === false
+}
+
+/** H15: a version whose successor is younger than `retentionMs` is kept, lease or not. */
+function checkAge({ kind, v, code, t, proc }, records, { retentionMs, skewMs = 0 }, report) {
+  if (retentionMs === undefined || code !== 'VERSION_VACUUMED' || kind !== 'version') return
+  const ageMs = t - (records[v + 1]?.timestamp ?? t)
+  if (ageMs < retentionMs - 2 * skewMs - 500) report('H15 vacuumed too early', { v, ageMs, proc })
 }
 
 function isExpectedMaintenance({ name, code, message, ...rest }) {

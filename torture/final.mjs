@@ -1,6 +1,6 @@
 /** What must hold when nobody writes any more: the logs, every byte, the newest rows, and nothing left over. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { FINGERPRINT_SQL, fingerprint } from './model.mjs'
 import { loadPackage } from './package.mjs'
 
@@ -145,7 +145,14 @@ async function checkLeftOvers(api, root, report) {
     for (const key of before?.files.keys() ?? [])
       if (existsSync(join(root, path, key))) named.add(join(root, path, key))
   }
-  const orphans = dataFiles(join(root, 'warehouse')).filter((file) => !named.has(file))
+  // A table whose creation was killed leaves a directory without a log: nobody can tell it from a user's own files.
+  const hasLog = (file) =>
+    existsSync(
+      join(root, 'warehouse', relative(join(root, 'warehouse'), file).split(sep)[0], '_delta_log'),
+    )
+  const orphans = dataFiles(join(root, 'warehouse')).filter(
+    (file) => !named.has(file) && hasLog(file),
+  )
   if (orphans.length > 0)
     report('I7 nothing outside the log', { orphans: orphans.slice(0, 10), count: orphans.length })
   for (const file of named) if (!existsSync(file)) report('I3 every live file is there', { file })

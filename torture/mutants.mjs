@@ -38,6 +38,11 @@ const MUTANTS = [
     file: 'storage/files/local.js',
     from: /await link\(from, to\);/,
     to: 'await rename(from, to);',
+    also: {
+      file: 'storage/files/probe.js',
+      from: /if \(first !== 'linked' \|\| second !== 'exists'\)/,
+      to: 'if (false)',
+    },
     by: 'torture',
   },
   {

@@ -31,9 +31,9 @@ export const DEFAULTS = {
   faultMs: 700,
   calmMs: 5000,
   /** Clocks of the processes are wrong by up to this. */
-  skewMs: 3000,
-  retentionSeconds: 15,
-  stagedSeconds: 5,
+  skewMs: 1500,
+  retentionSeconds: 8,
+  stagedSeconds: 4,
   fullDisk: true,
   foreign: undefined,
 }
@@ -63,7 +63,7 @@ export async function torture(options = {}) {
       log,
       disk,
       startedMs + settings.seconds * 1000,
-      settings.untilFound && (() => found(root, history)),
+      settings.untilFound && (() => found(root, history, settings)),
     )
     log({ e: 'calm' })
     await pause(settings.calmMs)
@@ -143,10 +143,12 @@ function startArchive(root, history) {
   }
 }
 
+const agesOf = ({ retentionSeconds, skewMs }) => ({ retentionMs: retentionSeconds * 1000, skewMs })
+
 /** True as soon as the history so far shows something wrong. */
-function found(root, history) {
+function found(root, history, settings) {
   const events = readHistory(history)
-  return checkHistory(root, events).violations.length > 0
+  return checkHistory(root, events, agesOf(settings)).violations.length > 0
 }
 
 async function faults(crew, chance, log, disk, untilMs, isFound) {
@@ -199,6 +201,7 @@ async function conclude({ root, history, settings, late }) {
   const events = readHistory(history)
   const { violations, counts, state, outside } = checkHistory(root, events, {
     archive: join(history, 'records'),
+    ...agesOf(settings),
   })
   for (const proc of late) violations.push({ law: 'H16 liveness', proc, message: 'did not end' })
   const calm = events.find((event) => event.e === 'calm')

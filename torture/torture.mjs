@@ -32,6 +32,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     writers: { type: 'string', default: '3' },
     readers: { type: 'string', default: '2' },
+    retention: { type: 'string', default: '8' },
+    skew: { type: 'string', default: '1500' },
     'no-foreign': { type: 'boolean', default: false },
     'until-found': { type: 'boolean', default: false },
   },
@@ -45,6 +47,8 @@ const result = await torture({
   seed: Number(values.seed),
   writers: Number(values.writers),
   readers: Number(values.readers),
+  retentionSeconds: Number(values.retention),
+  skewMs: Number(values.skew),
   foreign: values['no-foreign'] ? undefined : pythonPackages(),
   untilFound: values['until-found'],
 })

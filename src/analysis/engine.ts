@@ -81,8 +81,13 @@ export async function openEngine(
   }
   const record = at === undefined ? await refreshHead(store) : await recordAt(store, at)
   const lease = options.lease === false ? undefined : await takeLease(store, record)
-  const database = await Database.open(options)
-  return new AnalysisEngine({ store, database, record, follow, lease, resident, timeoutMs })
+  try {
+    const database = await Database.open(options)
+    return new AnalysisEngine({ store, database, record, follow, lease, resident, timeoutMs })
+  } catch (error) {
+    await lease?.close()
+    throw error
+  }
 }
 
 /** Queries over one lake version at a time. It must be closed. */

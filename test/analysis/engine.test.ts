@@ -1,5 +1,5 @@
 /** The engine: views of what is there, versions that stand still or move between statements, and typed results. */
-import { rmSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { AnalysisEngine, EngineOptions } from '../../src/analysis/engine.ts'
@@ -95,6 +95,12 @@ describe('views', () => {
       { turnover: 0.1 },
     ])
   })
+})
+
+test('an engine that cannot be opened leaves no lease', async () => {
+  const lake = await newLake({ lease: false })
+  await expect(lake.analysis({ memoryLimit: 'much' })).rejects.toThrow('much')
+  expect(readdirSync(join(lake.root, '_lake', 'leases'))).toEqual([])
 })
 
 describe('versions', () => {

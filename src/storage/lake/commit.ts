@@ -122,10 +122,11 @@ async function publishStaged(
   deadlineMs: number,
   attempt: number,
 ): Promise<LakeOutcome | Again> {
-  for (const work of tx.works.values()) await syncStaged(store.files, work.directory, work.adds)
   return exclusively(store, async () => {
     const pending = { works: new Map(tx.works), restaged: attempt }
     try {
+      for (const { directory, adds } of tx.works.values())
+        await syncStaged(store.files, directory, adds)
       return await publishLoop(store, session, tx, pending, options, deadlineMs)
     } catch (error) {
       if (error instanceof UnknownOutcome) return error.outcome

@@ -45,6 +45,7 @@ export async function takeLease(store: Store, record: LakeRecord): Promise<Lease
   try {
     await write()
   } catch (error) {
+    await store.files.remove(join(directory, leaseName(leaseId))).catch(() => false)
     if (hasCode(error, 'IO_ERROR')) return undefined
     throw error
   }
@@ -60,7 +61,12 @@ export async function takeLease(store: Store, record: LakeRecord): Promise<Lease
     beating = write().catch(() => undefined)
   }, HEARTBEAT_MS)
   timer.unref()
-  await checkStillOpen(store, record, close)
+  try {
+    await checkStillOpen(store, record)
+  } catch (error) {
+    await close()
+    throw error
+  }
   return {
     leaseId,
     get lakeVersion() {
@@ -78,15 +84,10 @@ export async function takeLease(store: Store, record: LakeRecord): Promise<Lease
 }
 
 /** The horizon may have passed the version between choosing it and writing the lease. */
-async function checkStillOpen(
-  store: Store,
-  record: LakeRecord,
-  close: () => Promise<void>,
-): Promise<void> {
+async function checkStillOpen(store: Store, record: LakeRecord): Promise<void> {
   const head = await refreshHead(store)
   const tagged = Object.values(head.tags).some((tag) => tag.version === record.version)
   if (record.version >= head.horizon || tagged) return
-  await close()
   throw vacuumed(record.version, head)
 }
 

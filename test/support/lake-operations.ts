@@ -1,0 +1,227 @@
+/** Every operation of a lake over a disk in memory, and what must hold whatever happened to it. */
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { field, schemaOf } from '../../src/model/schema.ts'
+import { writeCheckpoint } from '../../src/storage/delta/checkpoint-write.ts'
+import type { Files } from '../../src/storage/files/files.ts'
+import { commitLake } from '../../src/storage/lake/commit.ts'
+import { examineLake } from '../../src/storage/lake/doctor.ts'
+import { readRecord } from '../../src/storage/lake/lake-log.ts'
+import { takeLease } from '../../src/storage/lake/lease.ts'
+import type { LakeRecord } from '../../src/storage/lake/record.ts'
+import { stageRestore } from '../../src/storage/lake/restore.ts'
+import { settle } from '../../src/storage/lake/settle.ts'
+import { refreshHead } from '../../src/storage/lake/store.ts'
+import type { Store } from '../../src/storage/lake/store.ts'
+import type { Transaction } from '../../src/storage/lake/transaction.ts'
+import { vacuumLake } from '../../src/storage/lake/vacuum.ts'
+import { tableViews } from '../../src/storage/lake/view.ts'
+import type { Database } from '../../src/storage/parquet/database.ts'
+import { engineOver } from './crash-states.ts'
+import { failure } from './memory-files.ts'
+import type { Gate } from './memory-files.ts'
+import type { ModelWorld } from './model-lake.ts'
+import { ROOT, TABLES, commit, foreignCommit, openModel, upsertKey } from './model-lake.ts'
+
+/** Keeps nothing that need not be kept. */
+export const RETENTION = { versionsMs: 1, filesMs: 1, stagedMs: 1000 }
+
+export interface Operation {
+  /** What the lake holds before; done and acknowledged. */
+  readonly prepare?: (world: ModelWorld, store: Store) => Promise<unknown>
+  readonly run: (world: ModelWorld, store: Store, gate?: Gate) => Promise<unknown>
+  /** It must not succeed twice. */
+  readonly once?: true
+}
+
+const write = (store: Store, callback: (tx: Transaction) => Promise<void>): Promise<unknown> =>
+  commit(store, callback)
+
+export const upsert =
+  (table: string, key: number) =>
+  (world: ModelWorld, store: Store): Promise<unknown> =>
+    write(store, async (tx) => {
+      await tx.apply(table, { mode: 'upsert', stage: upsertKey(world.content, key) })
+    })
+
+/** Many files, and many of them superseded. */
+async function history(world: ModelWorld, store: Store): Promise<void> {
+  for (let i = 0; i < 6; i++) await upsert(TABLES[i % 2]!, i)(world, store)
+  world.disk.nowMs += 1_000_000
+}
+
+/** Through the staging code of the package, with an engine whose COPY syncs nothing. */
+function real(
+  database: Database,
+  world: ModelWorld,
+  store: Store,
+  gate: Gate | undefined,
+  callback: (tx: Transaction) => Promise<void>,
+): Promise<unknown> {
+  const engine = engineOver(database, world.disk, gate)
+  return commitLake(store, () => Promise.resolve(engine), callback)
+}
+
+const events = {
+  name: 'events',
+  schema: schemaOf([field('symbol', 'string'), field('n', 'long')]),
+  layout: 'per-symbol' as const,
+}
+
+/** Every public operation of a lake. `database` gives an engine for those that need one. */
+export const operations = (database: () => Database): Readonly<Record<string, Operation>> => ({
+  upsert: { run: upsert('A', 1) },
+  'commit over two tables': {
+    run: (world, store) =>
+      write(store, async (tx) => {
+        for (const table of TABLES)
+          await tx.apply(table, { mode: 'upsert', stage: upsertKey(world.content, 1) })
+      }),
+  },
+  'append by the real engine, a new directory a symbol': {
+    prepare: (_world, store) => write(store, (tx) => tx.ensure(events).then(() => undefined)),
+    run: (world, store, gate) =>
+      real(database(), world, store, gate, async (tx) => {
+        await tx.append('events', [{ symbol: '600519.SH', n: 1 }])
+      }),
+  },
+  'a new table': {
+    run: (world, store, gate) =>
+      real(database(), world, store, gate, async (tx) => {
+        await tx.ensure({
+          name: 'made',
+          schema: schemaOf([field('n', 'long')]),
+          path: 'warehouse/x/made',
+        })
+        await tx.append('made', [{ n: 1 }])
+      }),
+  },
+  'actions in a file of their own': {
+    run: (world, store) =>
+      write(store, async (tx) => {
+        await tx.apply('A', {
+          mode: 'upsert',
+          stage: async (context) => {
+            const staged = await upsertKey(world.content, 5)(context)
+            const adds = staged.adds.map((add) => ({ ...add, tags: { long: 'x'.repeat(300_000) } }))
+            return { ...staged, adds }
+          },
+        })
+      }),
+  },
+  checkpoint: {
+    prepare: history,
+    run: async (world, store, gate) => {
+      const [view] = await tableViews(store, await refreshHead(store))
+      const { files, effects } = store
+      await engineOver(database(), world.disk, gate).using((session) =>
+        writeCheckpoint({ files, effects, session, directory: view!.directory }, view!.snapshot),
+      )
+    },
+  },
+  optimize: {
+    prepare: history,
+    run: (world, store) =>
+      write(store, async (tx) => {
+        await tx.apply('A', { mode: 'optimize', stage: foldAll(world) })
+      }),
+  },
+  vacuum: {
+    prepare: history,
+    run: (_world, store) => vacuumLake({ ...store, retention: RETENTION }, { apply: true }),
+  },
+  restore: {
+    prepare: history,
+    run: async (_world, store) => {
+      const target = (await readRecord(store, 2))!
+      return write(store, (tx) => stageRestore(store, tx, target))
+    },
+  },
+  tag: {
+    run: (_world, store) =>
+      write(store, async (tx) => {
+        const { version, txnId } = tx.base
+        tx.change = { tags: { mark: { version, txnId } } }
+      }),
+  },
+  drop: { run: (_world, store) => write(store, (tx) => tx.drop('B')), once: true },
+  'new columns': {
+    run: (_world, store) => write(store, (tx) => tx.widen('A', [field('more', 'double')])),
+  },
+  lease: {
+    run: async (_world, store) => (await takeLease(store, await refreshHead(store)))?.close(),
+  },
+  'adoption of a foreign commit': {
+    prepare: async (world) => {
+      const files = world.disk.files()
+      await foreignCommit(world, files, 7, 'A', 4)
+      // Before that it is the other engine's to lose.
+      for (const path of ['warehouse/A', 'warehouse/A/_delta_log'])
+        await files.sync(join(ROOT, path))
+    },
+    run: (_world, store) => settle(store, TABLES),
+  },
+  thaw: {
+    prepare: freeze,
+    run: (_world, store) => examineLake(store, { deep: false, fix: true }),
+  },
+})
+
+/** A foreign commit that changes the partition columns takes the Delta version of a record of ours. */
+async function freeze(world: ModelWorld): Promise<void> {
+  const plain = await openModel(world, 30)
+  const cut: Files = {
+    ...plain.files,
+    link: (from, to) =>
+      to.includes('A/_delta_log')
+        ? Promise.reject(failure('EIO', 'link', to))
+        : plain.files.link(from, to),
+  }
+  await upsert('A', 4)(world, { ...plain, files: cut })
+  await foreignCommit(world, world.disk.files(), 31, 'A', 9, { metadata: true })
+  await settle(await openModel(world, 32), TABLES)
+}
+
+function foldAll(world: ModelWorld): ReturnType<typeof upsertKey> {
+  return async (context) => {
+    const live = [...context.snapshot.files.values()].map((file) => file.path)
+    const staged = await upsertKey(
+      world.content,
+      1,
+    )({
+      ...context,
+      snapshot: { ...context.snapshot, files: new Map() },
+    })
+    const [add] = staged.adds
+    world.content.keys.set(
+      add!.path,
+      live.flatMap((path) => world.content.keys.get(path)!),
+    )
+    world.content.rows.set(
+      add!.path,
+      live.flatMap((path) => world.content.rows.get(path)!),
+    )
+    const removes = live.map((path) => ({ path, deletionTimestamp: 1, dataChange: false }))
+    return {
+      adds: staged.adds.map((a) => ({ ...a, dataChange: false })),
+      removes,
+      counts: staged.counts,
+    }
+  }
+}
+
+/** What was acknowledged is there, and every kept version shows whole files. */
+export async function checkLake(store: Store, acknowledged: LakeRecord): Promise<void> {
+  const head = await refreshHead(store)
+  expect(head.version).toBeGreaterThanOrEqual(acknowledged.version)
+  const then = (await readRecord(store, acknowledged.version))!
+  expect(then.txnId).toBe(acknowledged.txnId)
+  for (let version = Math.max(1, head.horizon); version <= head.version; version++) {
+    for (const view of await tableViews(store, (await readRecord(store, version))!)) {
+      for (const file of view.snapshot.files.values()) {
+        const stat = await store.files.stat(join(view.directory, decodeURIComponent(file.path)))
+        expect(stat?.sizeBytes, `${view.name} ${file.path} at ${String(version)}`).toBe(file.size)
+      }
+    }
+  }
+}
