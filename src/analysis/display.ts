@@ -1,6 +1,8 @@
 /** What an engine shows: the views of one lake version over lists of files and tables in memory. */
 import type { LakeRecord } from '../storage/lake/record.ts'
 import type { TableView } from '../storage/lake/view.ts'
+import type { AttachedTable } from './attached.ts'
+import { attachedRelation, checkAttachedNames } from './attached.ts'
 import type { FileList } from './file-lists.ts'
 import { listedSql } from './file-lists.ts'
 import type { Knowledge } from './knowledge.ts'
@@ -31,6 +33,8 @@ export interface DisplayOptions {
   readonly views: readonly TableView[]
   readonly resident: ResidentState
   readonly knowledge: Knowledge | undefined
+  /** Delta tables from elsewhere, shown beside the lake's. */
+  readonly attached?: readonly AttachedTable[]
 }
 
 /** The display of a version; it goes on in the generation of the one before when no view has changed. */
@@ -41,7 +45,7 @@ export function displayOf(options: DisplayOptions, before?: Display): Display {
 }
 
 function buildDisplay(options: DisplayOptions, generation: number): Display {
-  const { record, views, resident, knowledge } = options
+  const { record, views, resident, knowledge, attached = [] } = options
   const tables = new Map(views.map((view) => [view.name, view]))
   const lists: FileList[] = []
   const tableSql = (view: TableView): string => {
@@ -50,7 +54,7 @@ function buildDisplay(options: DisplayOptions, generation: number): Display {
     lists.push(...listed.lists)
     return listed.sql
   }
-  const { relations, withheld } = relationsOf(
+  const { relations: own, withheld } = relationsOf(
     {
       tables,
       prefer: record.settings.prefer,
@@ -60,6 +64,10 @@ function buildDisplay(options: DisplayOptions, generation: number): Display {
     },
     knowledge,
   )
+  checkAttachedNames(attached, new Set(own.map((relation) => relation.name.toLowerCase())))
+  const others = attached.map((table) => attachedRelation(table, generation))
+  lists.push(...others.flatMap((other) => other.lists))
+  const relations = [...own, ...others.map((other) => other.relation)]
   return {
     record,
     views,

@@ -17,6 +17,7 @@ import type { Store } from '../storage/lake/store.ts'
 import { recordAt, validUntil } from '../storage/lake/time-travel.ts'
 import type { VersionSpec } from '../storage/lake/time-travel.ts'
 import { arrowStream } from './arrow.ts'
+import type { AttachedTable } from './attached.ts'
 import type { Display } from './display.ts'
 import {
   isMissingFile,
@@ -45,6 +46,8 @@ export interface EngineOptions extends DatabaseOptions {
   readonly lease?: boolean
   /** Tables or views to keep in memory, for example `fin_indicators`; they must fit into `memoryLimit`. */
   readonly resident?: readonly string[]
+  /** Delta tables from elsewhere (`attachTable`) to query beside the lake's; an engine of a date leaves them out. */
+  readonly attach?: readonly AttachedTable[]
   /** The longest time of a statement that brings no limit of its own, in milliseconds; by default an hour. */
   readonly timeoutMs?: number
 }
@@ -74,7 +77,7 @@ export async function openEngine(
   store: Store,
   options: EngineOptions = {},
 ): Promise<AnalysisEngine> {
-  const { follow = false, at, resident = [], timeoutMs = TIMEOUT_MS } = options
+  const { follow = false, at, resident = [], attach = [], timeoutMs = TIMEOUT_MS } = options
   if (follow && at !== undefined) {
     const message = 'an engine either follows the lake or shows one version'
     throw new LakeError('INVALID_ARGUMENT', message, { next: 'Leave out `follow` or `at`.' })
@@ -83,7 +86,8 @@ export async function openEngine(
   const lease = options.lease === false ? undefined : await takeLease(store, record)
   try {
     const database = await Database.open(options)
-    return new AnalysisEngine({ store, database, record, follow, lease, resident, timeoutMs })
+    const shown = { record, follow, resident, attached: attach }
+    return new AnalysisEngine({ store, database, lease, timeoutMs, ...shown })
   } catch (error) {
     await lease?.close()
     throw error
@@ -233,6 +237,7 @@ export class AnalysisEngine {
       // The parent's lease moves on with the parent.
       lease: follow && lease ? await takeLease(store, record) : undefined,
       resident: [],
+      attached: [],
       timeoutMs,
       dated: {
         knowledge: { date, strict, include },

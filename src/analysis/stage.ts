@@ -8,6 +8,8 @@ import { refreshHead } from '../storage/lake/store.ts'
 import type { Store } from '../storage/lake/store.ts'
 import { tableViews } from '../storage/lake/view.ts'
 import { aliasRelations } from './alias-relations.ts'
+import type { AttachedTable } from './attached.ts'
+import { checkAttached } from './attached.ts'
 import type { Display } from './display.ts'
 import { changes, displayOf } from './display.ts'
 import { tellLists } from './file-lists.ts'
@@ -28,6 +30,8 @@ export interface EngineParts {
   readonly lease: Lease | undefined
   readonly resident: readonly string[]
   readonly timeoutMs: number
+  /** Delta tables from elsewhere, which stay at their version. */
+  readonly attached: readonly AttachedTable[]
   /** For an engine of a date: what it knows, the catalog its views stand in, and the memory of its parent. */
   readonly dated?: {
     readonly knowledge: Knowledge
@@ -152,18 +156,20 @@ export class Stage {
 
   /** Replaces the views whose text changed, all in one transaction, so that no statement sees half of it. */
   async #show(record: LakeRecord): Promise<void> {
-    const { store, database, resident, dated } = this.#parts
+    const { store, database, resident, dated, attached } = this.#parts
     const views = await tableViews(store, record)
     const tables = new Map(views.map((view) => [view.name, view]))
     const move = dated
       ? { state: this.#memory, statements: [] }
       : residentMove(this.#memory, residentTables(resident, tables))
     const knowledge = dated?.knowledge
-    const display = displayOf({ record, views, resident: move.state, knowledge }, this.#display)
+    const shown = { record, views, resident: move.state, knowledge, attached }
+    const display = displayOf(shown, this.#display)
     const statements = [...move.statements, ...changes(this.#display, display)]
     if (statements.length > 0) {
       await database.using(async (session) => {
         await this.#enter(session)
+        await checkAttached(session, attached)
         await tellLists(session, display.lists, new Map())
         await session.run(['BEGIN', ...statements, 'COMMIT'].join('; '))
       })

@@ -3,8 +3,10 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { LAYOUTS } from '../model/table.ts'
 import type { Layout } from '../model/table.ts'
 import { VERSION } from '../model/version.ts'
+import type { Attach } from './attach.ts'
+import { attachOption } from './attach.ts'
 import type { CliContext, GlobalOptions } from './context.ts'
-import type { HistoryOptions, LoadCommandOptions } from './commands/catalog.ts'
+import type { HistoryOptions, LoadCommandOptions, ShowOptions } from './commands/catalog.ts'
 import type { DemoCommandOptions } from './commands/demo.ts'
 import type { QueryOptions } from './commands/read.ts'
 import type { SyncCommandOptions } from './commands/sync.ts'
@@ -105,10 +107,11 @@ function addCatalogCommands(program: Command, runner: Runner): void {
   program
     .command('show')
     .description('one table: its columns, key and files')
-    .argument('<table>')
+    .argument('[table]', 'can be left out with one --attach')
     .option('--at <version>', 'a version, date, moment or tag')
+    .addOption(attach())
     .action(
-      action(runner, async (c, table: string, o: { at?: string }) =>
+      action(runner, async (c, table: string | undefined, o: ShowOptions) =>
         (await commands()).show(c, table, o),
       ),
     )
@@ -118,11 +121,20 @@ function addCatalogCommands(program: Command, runner: Runner): void {
     .argument('[table]', 'only versions that changed it')
     .option('--txn <id>', 'the commit of a transaction')
     .option('--limit <n>', 'at most so many', countOption)
+    .addOption(attach())
     .action(
       action(runner, async (c, table: string | undefined, o: HistoryOptions) =>
         (await commands()).showHistory(c, table, o),
       ),
     )
+}
+
+/** Any Delta table by its directory, inside a lake or not. */
+function attach(): Option {
+  return new Option(
+    '--attach <name=DIR[@version]>',
+    'a Delta table by its directory (can be given again)',
+  ).argParser<Attach[]>(attachOption)
 }
 
 /** The request's own layout keeps one directory a symbol. */
@@ -182,6 +194,7 @@ function addReadCommands(program: Command, runner: Runner): void {
     .option('-o, --output <file>', 'write into a file')
     .option('--at <version>', 'a version, date, moment or tag of the lake')
     .option('--as-of <date>', 'only what was known on that day, for example 2016-05-03')
+    .addOption(attach())
     .option('--no-lease', 'do not protect the version while it is read')
     .action(
       action(runner, async (c, sql: string, o: QueryOptions) =>

@@ -14,7 +14,7 @@ export async function writeOutputFile(path: string, text: string): Promise<void>
 
 /** Writes the result of a SELECT into a Parquet file; returns the number of rows. */
 export async function exportParquet(
-  engine: AnalysisEngine,
+  engine: Pick<AnalysisEngine, 'copyTo'>,
   sql: string,
   path: string,
 ): Promise<number> {

@@ -2,13 +2,17 @@
 import { createLake, openLake } from '../../lake/lake.ts'
 import type { Lake } from '../../lake/lake.ts'
 import { loadFiles } from '../../lake/load.ts'
+import { LakeError } from '../../model/errors.ts'
 import { meaningOf } from '../../model/standard-tables.ts'
 import { typeText } from '../../model/schema.ts'
 import type { Layout } from '../../model/table.ts'
 import { tableInfo } from '../../storage/lake/catalog.ts'
 import type { LakeOutcome } from '../../storage/lake/outcome.ts'
 import type { LakeRecord } from '../../storage/lake/record.ts'
+import { tableChanges } from '../../storage/lake/table-changes.ts'
+import type { TableChange } from '../../storage/lake/table-changes.ts'
 import { tableView } from '../../storage/lake/view.ts'
+import type { Attach } from '../attach.ts'
 import type { CliContext } from '../context.ts'
 import { exitCodeOfOutcome, say, warn, writeData, writeDocument } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
@@ -178,12 +182,27 @@ export async function tables(context: CliContext, options: { at?: string }): Pro
   })
 }
 
+/** Options of `show` as they are typed. */
+export interface ShowOptions {
+  readonly at?: string
+  readonly attach?: readonly Attach[]
+}
+
 /** Shows one table. */
 export async function show(
   context: CliContext,
-  table: string,
-  options: { at?: string },
+  table: string | undefined,
+  options: ShowOptions,
 ): Promise<number> {
+  if (options.attach && (table === undefined || options.attach.some((a) => a.name === table))) {
+    const { showAttached } = await import('./attached.ts')
+    return showAttached(context, options.attach, table)
+  }
+  if (table === undefined) {
+    throw new LakeError('INVALID_ARGUMENT', 'name a table', {
+      next: 'See `marketlake tables` for those there are.',
+    })
+  }
   return withLake(context, async (lake) => {
     const record = await lake.record(options.at)
     const view = await tableView(lake.store, record, table)
@@ -210,7 +229,8 @@ export async function show(
   })
 }
 
-function factsText(facts: Readonly<Record<string, unknown>>): string {
+/** Facts, one a line. */
+export function factsText(facts: Readonly<Record<string, unknown>>): string {
   const text = (value: unknown): string =>
     Array.isArray(value)
       ? value.join(', ')
@@ -221,7 +241,8 @@ function factsText(facts: Readonly<Record<string, unknown>>): string {
   return `${lines.join('')}\n`
 }
 
-function columnsText(
+/** Columns with what is known of their meaning. */
+export function columnsText(
   columns: readonly {
     name: string
     type: string
@@ -242,6 +263,7 @@ function columnsText(
 export interface HistoryOptions {
   readonly txn?: string
   readonly limit?: number
+  readonly attach?: readonly Attach[]
 }
 
 /** Shows versions, newest first. */
@@ -250,19 +272,36 @@ export async function showHistory(
   table: string | undefined,
   options: HistoryOptions,
 ): Promise<number> {
+  if (options.attach && (table === undefined || options.attach.some((a) => a.name === table))) {
+    const { attachedHistory } = await import('./attached.ts')
+    return attachedHistory(context, options.attach, table, options.limit)
+  }
   return withLake(context, async (lake) => {
     const records = await lake.history({
       ...(table !== undefined && { table }),
       ...(options.txn !== undefined && { txnId: options.txn }),
       ...(options.limit !== undefined && { limit: options.limit }),
     })
-    if (context.json) await writeDocument(records.map(historyEntry))
-    else await writeData(historyText(records))
+    const entries: HistoryEntry[] = []
+    for (const record of records) {
+      const changes = await tableChanges(lake.store, record)
+      entries.push({
+        record,
+        changes: changes.filter((c) => table === undefined || c.table === table),
+      })
+    }
+    if (context.json) await writeDocument(entries.map(historyEntry))
+    else await writeData(historyText(entries))
     return EXIT.ok
   })
 }
 
-function historyEntry(record: LakeRecord): Record<string, unknown> {
+interface HistoryEntry {
+  readonly record: LakeRecord
+  readonly changes: readonly TableChange[]
+}
+
+function historyEntry({ record, changes }: HistoryEntry): Record<string, unknown> {
   return {
     version: record.version,
     txnId: record.txnId,
@@ -272,22 +311,51 @@ function historyEntry(record: LakeRecord): Record<string, unknown> {
     tables: record.tables,
     engine: record.engine,
     changed: record.commits.map((c) => c.table),
+    changes,
     units: record.units,
     ...(record.foreign && { foreign: record.foreign }),
   }
 }
 
-function historyText(records: readonly LakeRecord[]): string {
-  const columns = ['version', 'time (UTC)', 'operation', 'tables', 'note'].map((name, i) => ({
-    name,
-    type: i === 0 ? 'BIGINT' : 'VARCHAR',
-  }))
-  const rows = records.map((record) => [
+function historyText(entries: readonly HistoryEntry[]): string {
+  const names = ['version', 'time (UTC)', 'operation', 'tables', 'rows', 'files', 'engine', 'note']
+  const columns = names.map((name, i) => ({ name, type: i === 0 ? 'BIGINT' : 'VARCHAR' }))
+  const rows = entries.map(({ record, changes }) => [
     record.version,
     new Date(record.timestamp).toISOString().slice(0, 19).replace('T', ' '),
     record.operation,
-    (record.foreign ?? record.commits).map((c) => c.table).join(', '),
+    [...new Set(changes.map((c) => c.table))].join(', '),
+    signed([
+      ['+', sum(changes, 'inserted')],
+      ['~', sum(changes, 'updated')],
+      ['-', sum(changes, 'deleted')],
+    ]),
+    signed([
+      ['+', sum(changes, 'filesAdded')],
+      ['-', sum(changes, 'filesRemoved')],
+    ]),
+    [...new Set([record.engine, ...changes.map((c) => c.engine)])]
+      .filter((engine) => !record.foreign || engine !== record.engine)
+      .join(', '),
     record.note ?? '',
   ])
   return tableText({ columns, rows })
+}
+
+type Count = 'deleted' | 'filesAdded' | 'filesRemoved' | 'inserted' | 'updated'
+
+/** Null if a part of the sum is not known. */
+function sum(changes: readonly TableChange[], name: Count): number | null {
+  return changes.reduce<number | null>((total, change) => {
+    const count = change[name]
+    return total === null || count === null ? null : total + count
+  }, 0)
+}
+
+/** For example `+12 ~3`: inserted, updated; `?` for what nobody tells. */
+function signed(counts: readonly (readonly [sign: string, count: number | null])[]): string {
+  return counts
+    .filter(([, count]) => count !== 0)
+    .map(([sign, count]) => `${sign}${count === null ? '?' : countText(count)}`)
+    .join(' ')
 }

@@ -4,14 +4,16 @@ import type { Lake } from '../../lake/lake.ts'
 import { parseDuration } from '../../model/duration.ts'
 import { LakeError } from '../../model/errors.ts'
 import { exportParquet } from '../../lake/export-file.ts'
-import type { AnalysisEngine } from '../../analysis/engine.ts'
 import type { ResultTable } from '../../storage/parquet/database.ts'
 import { jsonOf } from '../../storage/parquet/values.ts'
+import type { Attach } from '../attach.ts'
 import type { CliContext } from '../context.ts'
 import { say, warn, writeData, writeDocument } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 import { countText, csvText, jsonLines, jsonText, markdownText, tableText } from '../format.ts'
 import { readStdin } from '../stdin.ts'
+import type { Answering } from './attached.ts'
+import { engineWithoutLake, openAttached } from './attached.ts'
 import { withLake } from './catalog.ts'
 
 /** Options of `query` as they are typed. */
@@ -22,6 +24,7 @@ export interface QueryOptions {
   readonly asOf?: string
   readonly plot?: boolean
   readonly lease?: boolean
+  readonly attach?: readonly Attach[]
 }
 
 /** Rows of a table that are printed before it is cut; the other formats print everything. */
@@ -34,11 +37,15 @@ export async function query(
   options: QueryOptions,
 ): Promise<number> {
   const statement = sql === '-' ? await readStdin() : sql
+  const attach = await openAttached(options.attach)
+  const alone = await engineWithoutLake(context, attach)
+  if (alone) return answerAlone(context, alone, statement, options)
   const lake = await openLake(context.lake, { lease: false, maintenance: false })
   try {
     const engine = await lake.analysis({
       ...(options.at !== undefined && { at: options.at }),
       lease: options.lease !== false,
+      attach,
     })
     try {
       if (options.lease !== false && !engine.leased) {
@@ -54,9 +61,28 @@ export async function query(
   }
 }
 
+/** Attached tables need no lake; its versions and dates of knowledge do. */
+async function answerAlone(
+  context: CliContext,
+  engine: Answering & { readonly close: () => Promise<void> },
+  sql: string,
+  options: QueryOptions,
+): Promise<number> {
+  try {
+    if (options.at !== undefined || options.asOf !== undefined) {
+      throw new LakeError('NO_LAKE', `there is no lake at ${context.lake} for --at or --as-of`, {
+        next: 'Name the version of an attached table behind its directory: name=DIR@version.',
+      })
+    }
+    return await answer(context, engine, sql, options)
+  } finally {
+    await engine.close()
+  }
+}
+
 async function answer(
   context: CliContext,
-  engine: AnalysisEngine,
+  engine: Answering,
   sql: string,
   options: QueryOptions,
 ): Promise<number> {
@@ -72,7 +98,7 @@ async function answer(
 
 /** Large results never stand in memory as a whole. */
 async function answerStream(
-  engine: AnalysisEngine,
+  engine: Answering,
   sql: string,
   format: NonNullable<QueryOptions['format']>,
 ): Promise<number> {
@@ -87,7 +113,7 @@ async function answerStream(
 
 async function answerParquet(
   context: CliContext,
-  engine: AnalysisEngine,
+  engine: Answering,
   sql: string,
   options: QueryOptions,
 ): Promise<number> {
@@ -98,18 +124,22 @@ async function answerParquet(
   }
   const rows = await exportParquet(engine, sql, options.output)
   if (context.json)
-    await writeDocument({ file: options.output, rowCount: rows, lakeVersion: engine.version })
+    await writeDocument({
+      file: options.output,
+      rowCount: rows,
+      lakeVersion: engine.version ?? null,
+    })
   say(context, `wrote ${countText(rows)} rows to ${options.output}`)
   return EXIT.ok
 }
 
-function documentText(engine: AnalysisEngine, result: ResultTable): string {
+function documentText(engine: Answering, result: ResultTable): string {
   const document = {
     columns: result.columns,
     rows: result.rows.map((row) => row.map(jsonOf)),
     rowCount: result.rows.length,
-    lakeVersion: engine.version,
-    txnId: engine.txnId,
+    lakeVersion: engine.version ?? null,
+    txnId: engine.txnId ?? null,
   }
   return `${JSON.stringify(document)}\n`
 }
