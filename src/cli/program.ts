@@ -168,6 +168,7 @@ function addDemoCommand(program: Command, runner: Runner): void {
     .option('--seconds <n>', 'seconds of syncing (default: 60)', countOption)
     .option('--compare', 'also show one locked .duckdb file and files replaced in place')
     .option('--symbols <n>', 'listed companies (default: 5400)', countOption)
+    .option('--data <dir>', 'real reports in Parquet files to serve in place of simulated ones')
     .action(
       action(runner, async (c, o: DemoCommandOptions) =>
         (await import('./commands/demo.ts')).demo(c, o),

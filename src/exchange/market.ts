@@ -74,8 +74,26 @@ const SYLLABLES = [
   '信',
 ]
 
+/** Companies and their reports, from a seed or from recorded values. */
+export interface Market {
+  readonly companies: readonly Company[]
+  /** All versions of a company's report, oldest first; empty if it has none for the period. */
+  versions(company: Company, period: string): readonly Report[]
+  /** The first notice date of a report; also of one that is still to come. */
+  noticeOf(company: Company, period: string): string
+}
+
+/** A market that is made up from a seed. */
+export function simulatedMarket(seed: number, count: number): Market {
+  return {
+    companies: companies(seed, count),
+    versions: (company, period) => reportVersions(seed, company, period),
+    noticeOf: (company, period) => noticeOf(seed, company, period),
+  }
+}
+
 /** The companies of a market, in the order of their codes within each board. */
-export function companies(seed: number, count: number): Company[] {
+function companies(seed: number, count: number): Company[] {
   const found: Company[] = []
   for (const [prefix, exchange, share] of BOARDS) {
     const size = Math.round(count * share)
@@ -122,8 +140,7 @@ const NOTICE_WINDOW: Readonly<Record<string, readonly [number, number]>> = {
   '12-31': [45, 120],
 }
 
-/** All versions of a company's report, oldest first; empty if it has none for the period. */
-export function reportVersions(seed: number, company: Company, period: string): Report[] {
+function reportVersions(seed: number, company: Company, period: string): Report[] {
   if (period < company.listDate || (company.delistDate !== '' && period > company.delistDate))
     return []
   const noticeDate = noticeOf(seed, company, period)

@@ -1,8 +1,7 @@
 /** Rows of the reports that the datacenter serves, in EastMoney's names. */
 import { addDays } from '../model/date.ts'
 import { addQuarters, quarterName } from '../model/period.ts'
-import type { Company, Report } from './market.ts'
-import { noticeOf, reportVersions } from './market.ts'
+import type { Company, Market, Report } from './market.ts'
 import { chance } from './random.ts'
 
 /** A row of an answer. */
@@ -11,7 +10,7 @@ export type SourceRow = Readonly<Record<string, string | number | null>>
 /** What the exchange knows: the market and its present day. */
 export interface World {
   readonly seed: number
-  readonly companies: readonly Company[]
+  readonly market: Market
   /** The present day, `YYYY-MM-DD`: reports of later notices are not shown yet. */
   readonly today: string
 }
@@ -27,7 +26,7 @@ export const REPORTS: Readonly<Record<string, string>> = {
 /** All rows of a report for a period, as they stand on the world's day. */
 export function reportRows(world: World, report: string, period: string): SourceRow[] {
   const rows: SourceRow[] = []
-  for (const company of world.companies) {
+  for (const company of world.market.companies) {
     const shown = shownReport(world, company, period)
     if (!shown) continue
     rows.push(
@@ -42,7 +41,7 @@ export function reportRows(world: World, report: string, period: string): Source
 
 /** The version that the exchange shows today, if any. */
 export function shownReport(world: World, company: Company, period: string): Report | undefined {
-  return reportVersions(world.seed, company, period).findLast((r) => r.shownFrom <= world.today)
+  return world.market.versions(company, period).findLast((r) => r.shownFrom <= world.today)
 }
 
 const MARKET_CODES: Readonly<Record<string, string>> = {
@@ -162,7 +161,7 @@ function statementRow(world: World, report: string, shown: Report): SourceRow {
 
 /** The statements' notice date is that of the last report that showed the period: a year late once it is out. */
 function republished(world: World, shown: Report): string {
-  const again = noticeOf(world.seed, shown.company, addQuarters(shown.period, 4))
+  const again = world.market.noticeOf(shown.company, addQuarters(shown.period, 4))
   return again <= world.today ? again : shown.noticeDate
 }
 
@@ -181,7 +180,7 @@ function scaled(value: number | null | undefined, factor: number): number | null
 
 /** The indicator report mixes in companies of the over-the-counter market unless a filter leaves them out. */
 function overTheCounterRows(world: World, period: string): SourceRow[] {
-  const count = Math.round(world.companies.length / 20)
+  const count = Math.round(world.market.companies.length / 20)
   return Array.from({ length: count }, (_, i): SourceRow => {
     const code = `83${String(i).padStart(4, '0')}`
     return {

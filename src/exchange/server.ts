@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { shanghaiDate } from '../model/date.ts'
 import { answer } from './datacenter.ts'
 import type { RowCache } from './datacenter.ts'
-import { companies } from './market.ts'
+import { simulatedMarket } from './market.ts'
+import type { Market } from './market.ts'
 import type { World } from './reports.ts'
 
 /** What the exchange is. */
@@ -13,6 +14,8 @@ export interface ExchangeOptions {
   readonly seed?: number
   /** Listed companies, about 5,400 in the real market. */
   readonly symbols?: number
+  /** A market to serve in place of the simulated one. */
+  readonly market?: Market
   /** 0: a free port. */
   readonly port?: number
   /** The present day, `YYYY-MM-DD`; it can be moved. */
@@ -40,7 +43,7 @@ export async function startExchange(options: ExchangeOptions = {}): Promise<Exch
   const seed = options.seed ?? DEFAULT_SEED
   let world: World = {
     seed,
-    companies: companies(seed, options.symbols ?? DEFAULT_SYMBOLS),
+    market: options.market ?? simulatedMarket(seed, options.symbols ?? DEFAULT_SYMBOLS),
     today: options.today ?? shanghaiDate(Date.now()),
   }
   const cache: RowCache = new Map()

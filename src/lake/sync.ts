@@ -19,8 +19,8 @@ export interface LakeSyncOptions extends Omit<SyncOptions, 'sources'> {
 /** Fetches what is wanted and commits it, batch by batch; readers are never in the way, nor it in theirs. */
 export async function syncLake(lake: Lake, options: LakeSyncOptions = {}): Promise<SyncResult> {
   const result = await sync(contextOf(lake), resolved(lake, options))
-  if (result.commits > 0) {
-    await fillVisibleDates(lake, result)
+  const filled = result.outcome === 'failed' ? false : await fillVisibleDates(lake)
+  if (result.commits > 0 || filled) {
     await lake
       .publishViews()
       .catch((error: unknown) => lake.warn(`views were not published: ${String(error)}`))
@@ -62,10 +62,10 @@ function resolved(lake: Lake, options: LakeSyncOptions): SyncOptions {
 }
 
 /** The calendar may have grown since reports were stored; then their visible dates are known now. */
-async function fillVisibleDates(lake: Lake, result: SyncResult): Promise<void> {
+async function fillVisibleDates(lake: Lake): Promise<boolean> {
   const { tables } = await lake.head()
   const vintage = Object.keys(tables).filter((name) => standardTable(name)?.vintage)
-  if (vintage.length === 0 || result.version === null) return
+  if (vintage.length === 0) return false
   const outcome = await lake.write(
     'visible dates',
     async (tx) => {
@@ -73,5 +73,7 @@ async function fillVisibleDates(lake: Lake, result: SyncResult): Promise<void> {
     },
     { operation: 'SYNC' },
   )
-  if (outcome.kind !== 'committed') lake.warn(`visible dates were not filled: ${outcome.reason}`)
+  if (outcome.kind === 'committed') return outcome.changed
+  lake.warn(`visible dates were not filled: ${outcome.reason}`)
+  return false
 }

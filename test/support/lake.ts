@@ -1,6 +1,8 @@
 /** Lakes for tests, closed after the test file. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll } from 'vitest'
-import { createLake } from '../../src/lake/lake.ts'
+import { createLake, openLake } from '../../src/lake/lake.ts'
 import type { Lake, OpenOptions } from '../../src/lake/lake.ts'
 import type { LakeOutcome } from '../../src/storage/lake/outcome.ts'
 import type { Row } from '../../src/storage/parquet/values.ts'
@@ -14,6 +16,16 @@ afterAll(async () => {
 /** A fresh lake with the standard tables, without maintenance of its own accord. */
 export async function newLake(options: OpenOptions = {}): Promise<Lake> {
   const lake = await createLake(temporaryDirectory(), { maintenance: false, ...options })
+  open.push(lake)
+  return lake
+}
+
+/** A fresh lake whose syncs do not wait between requests. */
+export async function newPacelessLake(options: OpenOptions = {}): Promise<Lake> {
+  const made = await createLake(temporaryDirectory(), { maintenance: false })
+  await made.close()
+  writeFileSync(join(made.root, 'lake.toml'), '[sources.eastmoney]\npace_ms = 0\n')
+  const lake = await openLake(made.root, { maintenance: false, ...options })
   open.push(lake)
   return lake
 }

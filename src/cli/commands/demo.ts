@@ -12,6 +12,7 @@ export interface DemoCommandOptions {
   readonly seconds?: number
   readonly compare?: boolean
   readonly symbols?: number
+  readonly data?: string
 }
 
 const SECONDS = 60
@@ -25,6 +26,7 @@ export async function demo(context: CliContext, options: DemoCommandOptions): Pr
     seconds: options.seconds ?? SECONDS,
     compare: options.compare ?? false,
     ...(options.symbols !== undefined && { symbols: options.symbols }),
+    ...(options.data !== undefined && { data: options.data }),
     signal: context.signal,
     say: (text) => {
       ticker.clear()

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { recordedMarket } from '../../exchange/recorded-market.ts'
 import { startExchange } from '../../exchange/server.ts'
 import type { Exchange } from '../../exchange/server.ts'
 import { createLake, openLake } from '../../lake/lake.ts'
@@ -24,6 +25,8 @@ export interface DemoOptions {
   readonly seconds: number
   readonly compare: boolean
   readonly symbols?: number
+  /** A directory of recorded reports to serve in place of a simulated market. */
+  readonly data?: string
   readonly signal: AbortSignal
   readonly say: (text: string) => void
   /** Told twice a second while it runs. */
@@ -64,14 +67,28 @@ export interface DemoResult {
 const DEFAULT_SYMBOLS = 5400
 const READERS = 2
 /** Periods that are there before the readers begin. */
-const FIRST_PERIODS = { since: '2024-12-31', until: '2025-03-31' }
-const HISTORY_SINCE = '2016-03-31'
+interface Periods {
+  readonly first: { readonly since: string; readonly until: string }
+  readonly all: { readonly since: string; readonly until?: string }
+}
+const SIMULATED: Periods = {
+  first: { since: '2024-12-31', until: '2025-03-31' },
+  all: { since: '2016-03-31' },
+}
+/** Recorded reports are yearly but for 2014 to 2016, and end with 2019. */
+const RECORDED: Periods = {
+  first: { since: '2019-12-31', until: '2019-12-31' },
+  all: { since: '1998-12-31', until: '2019-12-31' },
+}
 
 /** Runs the demo in a directory of its own and removes it afterwards. */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const directory = join(tmpdir(), `marketlake-demo-${randomUUID().slice(0, 8)}`)
   await localFiles.makeDirectory(directory)
-  const exchange = await startExchange({ symbols: options.symbols ?? DEFAULT_SYMBOLS })
+  const exchange = await startExchange({
+    symbols: options.symbols ?? DEFAULT_SYMBOLS,
+    ...(options.data !== undefined && { market: await recordedMarket(options.data) }),
+  })
   process.env['MARKETLAKE_EASTMONEY_URL'] = exchange.url
   try {
     const result = await runLake(options, exchange, join(directory, 'lake'))
@@ -90,9 +107,10 @@ async function runLake(
   path: string,
 ): Promise<DemoResult> {
   options.say(
-    `exchange at ${exchange.url} with ${exchange.world().companies.length} listed companies`,
+    `exchange at ${exchange.url} with ${exchange.world().market.companies.length} listed companies`,
   )
-  await prepareLake(path)
+  const periods = options.data === undefined ? SIMULATED : RECORDED
+  await prepareLake(path, periods)
   options.say(
     `lake at ${path}; starting ${READERS} engine readers and one reader of analysis.duckdb`,
   )
@@ -104,7 +122,7 @@ async function runLake(
     const idle = await measureIdle(options, crew)
     options.say('now a sync writes while they go on')
     crew.phase = 'syncing'
-    crew.start({ role: 'sync', path, since: HISTORY_SINCE })
+    crew.start({ role: 'sync', path, ...periods.all })
     const startMs = performance.now()
     await passDays(options, crew, exchange)
     const seconds = (performance.now() - startMs) / 1000
@@ -115,13 +133,13 @@ async function runLake(
   }
 }
 
-async function prepareLake(path: string): Promise<void> {
+async function prepareLake(path: string, periods: Periods): Promise<void> {
   const lake = await createLake(path)
   await lake.close()
   const { writeOutputFile } = await import('../../lake/export-file.ts')
   await writeOutputFile(join(path, 'lake.toml'), '[sources.eastmoney]\npace_ms = 0\n')
   const opened = await openLake(path)
-  await syncLake(opened, { ...FIRST_PERIODS, restart: true })
+  await syncLake(opened, { ...periods.first, restart: true })
   await opened.publishViews()
   await opened.close()
 }

@@ -24,6 +24,7 @@ export interface Task {
   /** The lake, the `.duckdb` file or the folder of files. */
   readonly path: string
   readonly since?: string
+  readonly until?: string
 }
 
 /** What a worker tells. */
@@ -85,6 +86,7 @@ async function syncForever(task: Task): Promise<void> {
     while (!stopped()) {
       await syncLake(lake, {
         ...(task.since !== undefined && { since: task.since }),
+        ...(task.until !== undefined && { until: task.until }),
         restart: true,
         signal: stop.signal,
         onEvent: (event) => {
