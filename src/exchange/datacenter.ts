@@ -1,5 +1,7 @@
 /** The datacenter protocol: filters, sorting, paging, and answers that are HTTP 200 whatever they say. */
 import { parseDay } from '../model/date.ts'
+import { quarterEnds } from '../model/period.ts'
+import { f10Rows } from './f10.ts'
 import type { SourceRow, World } from './reports.ts'
 import { REPORTS, reportRows } from './reports.ts'
 
@@ -34,6 +36,12 @@ export function refusal(code: number, message: string): Answer {
 /** Answers a request of `/api/data/v1/get`. */
 export function answer(world: World, query: URLSearchParams, cache: RowCache): Answer {
   const report = query.get('reportName') ?? ''
+  const single = f10Rows(world, report, query.get('filter') ?? '')
+  if (single) {
+    const number = Number(query.get('pageNumber') ?? 1)
+    const size = Number(query.get('pageSize') ?? PAGE_ROWS_MAX)
+    return pageOf(sort(single, query), number, Math.min(size, PAGE_ROWS_MAX))
+  }
   if (!(report in REPORTS)) return refusal(9501, '报表配置不存在,请检查报表名称')
   const page = Number(query.get('pageNumber') ?? 1)
   if (page > PAGE_MAX) return busyAnswer
@@ -105,14 +113,27 @@ function select(
 ): readonly SourceRow[] | string {
   const column = REPORTS[report]!
   const period = filter.find((c) => c.column === column && c.operator === '=')?.values[0]
-  const named = filter.find((c) => c.column === 'SECUCODE' && c.operator === '=')
+  const named = filter.find((c) => /^SECU(CODE|RITY_CODE)$/.test(c.column) && c.operator === '=')
   if (period === undefined && !named) return `${column}条件缺失`
   if (period !== undefined && parseDay(period) === undefined) return '日期格式有误'
-  const rows = period === undefined ? [] : rowsOf(world, report, period, cache)
+  const rows =
+    period === undefined
+      ? companyRows(world, report, named!.values[0]!)
+      : rowsOf(world, report, period, cache)
   const rest = filter.filter((c) => c.column !== column)
   const unknown = rest.find((c) => rows.length > 0 && !rows.some((row) => c.column in row))
   if (unknown) return `${unknown.column}列不存在`
   return rows.filter((row) => rest.every((condition) => holds(row, condition)))
+}
+
+/** All periods of one company, by its code with or without the exchange. */
+function companyRows(world: World, report: string, code: string): SourceRow[] {
+  const companies = world.market.companies.filter((c) => c.symbol === code || c.code === code)
+  return companies.flatMap((company) =>
+    quarterEnds(company.listDate, world.today).flatMap((period) =>
+      reportRows({ ...world, market: { ...world.market, companies: [company] } }, report, period),
+    ),
+  )
 }
 
 function holds(row: SourceRow, condition: Condition): boolean {

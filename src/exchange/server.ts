@@ -7,6 +7,8 @@ import { answer } from './datacenter.ts'
 import type { RowCache } from './datacenter.ts'
 import { simulatedMarket } from './market.ts'
 import type { Market } from './market.ts'
+import { otherAnswer } from './other-sources.ts'
+import type { TushareOptions } from './tushare.ts'
 import type { World } from './reports.ts'
 
 /** What the exchange is. */
@@ -20,6 +22,8 @@ export interface ExchangeOptions {
   readonly port?: number
   /** The present day, `YYYY-MM-DD`; it can be moved. */
   readonly today?: string
+  /** How the simulated Tushare behaves. */
+  readonly tushare?: TushareOptions
   /** Answers a request in place of the exchange when it returns true: for faults in tests. */
   readonly intercept?: (request: IncomingMessage, response: ServerResponse, url: URL) => boolean
 }
@@ -47,12 +51,18 @@ export async function startExchange(options: ExchangeOptions = {}): Promise<Exch
     today: options.today ?? shanghaiDate(Date.now()),
   }
   const cache: RowCache = new Map()
+  const others = { tushare: options.tushare ?? {}, tushareState: { times: [] } }
   let requests = 0
   const server = createServer((request, response) => {
     requests++
     const url = new URL(request.url ?? '/', 'http://localhost')
     if (options.intercept?.(request, response, url)) return
-    respond(world, cache, url, response)
+    void bodyOf(request).then((body) => {
+      const other = otherAnswer(world, url, body, others)
+      if (!other) return respond(world, cache, url, response)
+      response.writeHead(other.status, { 'content-type': other.type })
+      return void response.end(other.body)
+    })
   })
   await listen(server, options.port ?? 0)
   const { port } = server.address() as AddressInfo
@@ -65,6 +75,17 @@ export async function startExchange(options: ExchangeOptions = {}): Promise<Exch
     },
     close: () => close(server),
   }
+}
+
+/** The body of a request; empty for one that is torn. */
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let body = ''
+  try {
+    for await (const piece of request.setEncoding('utf8')) body += piece as string
+  } catch {
+    return ''
+  }
+  return body
 }
 
 const DATACENTER = new Set(['/api/data/v1/get', '/securities/api/data/v1/get'])
