@@ -142,7 +142,7 @@ describe('versions', () => {
     const seen = new Set<unknown>()
     const state = { writing: true }
     const writer = (async () => {
-      for (let n = 1; n <= 12; n++) await both(n)
+      for (let n = 1; n <= 6; n++) await both(n)
       state.writing = false
     })()
     while (state.writing) {
@@ -154,7 +154,7 @@ describe('versions', () => {
     }
     await writer
     expect(seen.size).toBeGreaterThan(1)
-    expect(await engine.query('SELECT close FROM daily')).toEqual([{ close: 12 }])
+    expect(await engine.query('SELECT close FROM daily')).toEqual([{ close: 6 }])
   })
 
   test('a stream keeps its version while the engine moves on', async () => {
@@ -256,10 +256,11 @@ describe('results', () => {
   test('a stream has every row in order, from far more rows than one chunk', async () => {
     const engine = await engineOf(await newLake())
     let next = 0n
+    let wrong = 0
     for await (const part of engine.stream('SELECT i FROM range(200000) r(i)')) {
-      for (const [value] of part.rows) expect(value).toBe(next++)
+      for (const [value] of part.rows) if (value !== next++) wrong++
     }
-    expect(next).toBe(200_000n)
+    expect([next, wrong]).toEqual([200_000n, 0])
   })
 
   test('a stream that is left early lets the engine go on and close', async () => {

@@ -1,0 +1,12 @@
+/** Point in time, at length: many random histories, every view on many days. */
+import fc from 'fast-check'
+import { test } from 'vitest'
+import { newLake } from '../support/lake.ts'
+import { checkHistory, histories } from '../support/report-histories.ts'
+
+test('no view shows a version before its visible date, on random histories', async () => {
+  await fc.assert(
+    fc.asyncProperty(histories(60), async (reports) => checkHistory(await newLake(), reports)),
+    { numRuns: 6 },
+  )
+})
