@@ -24,6 +24,18 @@ export type { InputValue, Parameters } from './storage/parquet/bind.ts'
 export type { ResultColumn, ResultTable } from './storage/parquet/database.ts'
 export type { Row, Value } from './storage/parquet/values.ts'
 
+// Strategies.
+export { defineStrategy } from './lake/strategy.ts'
+export type { Strategy, StrategyRun, StrategyRunOptions } from './lake/strategy.ts'
+export type {
+  StrategyDay,
+  StrategyDefinition,
+  StrategyPick,
+  StrategyResult,
+  TopPicks,
+} from './analysis/strategy.ts'
+export type { Rebalance } from './analysis/rebalance.ts'
+
 // Writing.
 export type { Transaction, WriteOptions } from './storage/lake/transaction.ts'
 export type { Committed, Conflict, LakeOutcome, Unknown } from './storage/lake/outcome.ts'
