@@ -18,6 +18,8 @@ import { recordAt, validUntil } from '../storage/lake/time-travel.ts'
 import type { VersionSpec } from '../storage/lake/time-travel.ts'
 import { arrowStream } from './arrow.ts'
 import type { AttachedTable } from './attached.ts'
+import type { Completion, KnownColumn, KnownNames, Suggestion } from './completion.ts'
+import { openCompletion } from './completion.ts'
 import type { Display } from './display.ts'
 import {
   isMissingFile,
@@ -98,6 +100,7 @@ export async function openEngine(
 export class AnalysisEngine {
   readonly #parts: EngineParts
   readonly #stage: Stage
+  #completion: Promise<Completion> | undefined
 
   constructor(parts: EngineParts) {
     this.#parts = parts
@@ -201,16 +204,11 @@ export class AnalysisEngine {
     )
   }
 
-  /** How the engine completes the beginning of a statement; best first. */
-  async complete(text: string): Promise<{ readonly word: string; readonly start: number }[]> {
+  /** How the beginning of a statement can go on; best first. Files are never looked at. */
+  async complete(text: string): Promise<Suggestion[]> {
     await this.initViews()
-    const session = await this.#stage.session()
-    const rows = await session.rows<{ suggestion: string; suggestion_start: number }>(
-      'SELECT suggestion, suggestion_start FROM sql_auto_complete($1::VARCHAR)',
-      [text],
-    )
-    this.#stage.keep(session)
-    return rows.map((row) => ({ word: row.suggestion, start: row.suggestion_start }))
+    this.#completion ??= openCompletion(await knownNames(this, this.#stage.display!))
+    return (await this.#completion).suggest(text)
   }
 
   /**
@@ -290,6 +288,7 @@ export class AnalysisEngine {
   async close(): Promise<void> {
     const { lease, database, dated } = this.#parts
     await lease?.close()
+    await (await this.#completion)?.close()
     await (dated ? this.#stage.close() : database.close())
   }
 
@@ -338,6 +337,18 @@ export class AnalysisEngine {
     const names = [...display.relations.keys()]
     return database.using((session) => namingRelations(error, session, names))
   }
+}
+
+/** The schemas that the views of an engine stand in; the last two and `meta` are made when they are named. */
+const COLUMNS = `SELECT table_schema AS "schema", table_name AS relation, column_name AS "column"
+  FROM information_schema.columns
+  WHERE table_catalog = current_database() AND table_schema IN ('main', 'meta', 'tushare', 'akshare')`
+
+async function knownNames(engine: AnalysisEngine, { relations }: Display): Promise<KnownNames> {
+  const columns = await engine.query<KnownColumn & Row>(COLUMNS)
+  const named = (kind: string): string[] =>
+    [...relations.values()].filter((r) => r.kind === kind).map((r) => r.name)
+  return { columns, tableMacros: named('table macro'), scalarMacros: named('scalar macro') }
 }
 
 interface Statement {

@@ -12,6 +12,11 @@ export interface Grid {
 const CELL_WIDTH_MAX = 60
 const NUMERIC = /^(U?TINYINT|U?SMALLINT|U?INTEGER|U?BIGINT|U?HUGEINT|FLOAT|DOUBLE|DECIMAL.*)$/
 
+/** True for the DuckDB types of numbers. */
+export function isNumeric(type: string): boolean {
+  return NUMERIC.test(type)
+}
+
 /** The text of a cell for people; NULL is empty. */
 export function cellText(value: Value): string {
   if (value === null) return ''
@@ -28,7 +33,7 @@ export function tableText(grid: Grid): string {
   const widths = grid.columns.map((column, i) =>
     Math.max(textWidth(column.name), ...cells.map((row) => textWidth(row[i]!))),
   )
-  const right = grid.columns.map((column) => NUMERIC.test(column.type))
+  const right = grid.columns.map((column) => isNumeric(column.type))
   const line = (texts: readonly string[]): string =>
     texts
       .map((text, i) => padded(text, widths[i]!, right[i]))
@@ -49,25 +54,20 @@ export function csvText(grid: Grid, header = true): string {
   return [...(header ? [head] : []), ...lines].map((line) => `${line}\n`).join('')
 }
 
-/** A Markdown table. */
-export function markdownText(grid: Grid): string {
+/** A Markdown table, or without its header more rows of one. */
+export function markdownText(grid: Grid, header = true): string {
   const escaped = (text: string): string =>
     text.replaceAll('|', '\\|').replaceAll(/\s*[\n\r]+\s*/g, ' ')
   const line = (texts: readonly string[]): string => `| ${texts.map(escaped).join(' | ')} |`
-  const rule = grid.columns.map((c) => (NUMERIC.test(c.type) ? '---:' : '---'))
+  const rule = grid.columns.map((c) => (isNumeric(c.type) ? '---:' : '---'))
   const rows = grid.rows.map((row) => line(row.map(cellText)))
-  return [line(grid.columns.map((c) => c.name)), line(rule), ...rows].map((l) => `${l}\n`).join('')
+  const head = header ? [line(grid.columns.map((c) => c.name)), line(rule)] : []
+  return [...head, ...rows].map((l) => `${l}\n`).join('')
 }
 
 /** Rows as JSON objects, one a line. */
 export function jsonLines(grid: Grid): string {
   return grid.rows.map((row) => `${JSON.stringify(rowObject(grid, row))}\n`).join('')
-}
-
-/** Rows as one JSON array of objects. */
-export function jsonText(grid: Grid): string {
-  const rows = grid.rows.map((row) => `  ${JSON.stringify(rowObject(grid, row))}`)
-  return rows.length === 0 ? '[]\n' : `[\n${rows.join(',\n')}\n]\n`
 }
 
 function rowObject(grid: Grid, row: readonly Value[]): Record<string, unknown> {

@@ -1,5 +1,5 @@
 /** The commands and their options. Nothing here loads the engine: `--help` answers at once. */
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { LAYOUTS } from '../model/table.ts'
 import type { Layout } from '../model/table.ts'
 import { VERSION } from '../model/version.ts'
@@ -9,6 +9,7 @@ import type { CliContext, GlobalOptions } from './context.ts'
 import type { HistoryOptions, LoadCommandOptions, ShowOptions } from './commands/catalog.ts'
 import type { DemoCommandOptions } from './commands/demo.ts'
 import type { QueryOptions } from './commands/read.ts'
+import type { ShellOptions } from './commands/shell.ts'
 import type { SyncCommandOptions } from './commands/sync.ts'
 
 /** Runs a command in its context and keeps its exit code. */
@@ -19,6 +20,12 @@ export type Runner = (
 
 /** Builds the program. Usage errors are thrown, so that `main` decides the exit code. */
 export function buildProgram(runner: Runner): Command {
+  const program = buildCommands(runner)
+  addCompletionCommands(program, runner)
+  return program
+}
+
+function buildCommands(runner: Runner): Command {
   const program = new Command('marketlake')
     .description(
       'A local data lake for China A-share data: one process syncs while any number of strategies and notebooks read.',
@@ -42,6 +49,7 @@ export function buildProgram(runner: Runner): Command {
   addDemoCommand(program, runner)
   addSyncCommands(program, runner)
   addReadCommands(program, runner)
+  addShellCommand(program, runner)
   addMaintenanceCommands(program, runner)
   addConfigCommand(program, runner)
   return program
@@ -196,6 +204,7 @@ function addReadCommands(program: Command, runner: Runner): void {
     .option('--at <version>', 'a version, date, moment or tag of the lake')
     .option('--as-of <date>', 'only what was known on that day, for example 2016-05-03')
     .addOption(attach())
+    .option('--plot', 'draw the numeric columns instead of printing rows')
     .option('--no-lease', 'do not protect the version while it is read')
     .action(
       action(runner, async (c, sql: string, o: QueryOptions) =>
@@ -226,6 +235,42 @@ function addReadCommands(program: Command, runner: Runner): void {
       'exit 12 if a synced table was checked longer ago, for example 1d',
     )
     .action(action(runner, async (c, o: { maxAge?: string }) => (await commands()).freshness(c, o)))
+}
+
+function addShellCommand(program: Command, runner: Runner): void {
+  program
+    .command('shell')
+    .description('statements one after the other, typed or piped; .help inside')
+    .option('--at <version>', 'a version, date, moment or tag of the lake')
+    .option('--as-of <date>', 'only what was known on that day')
+    .action(
+      action(runner, async (c, o: ShellOptions) =>
+        (await import('./commands/shell.ts')).shell(c, o),
+      ),
+    )
+}
+
+/** The completing library adds commands of its own, so it gets a program without ours. */
+function addCompletionCommands(program: Command, runner: Runner): void {
+  const commands = () => import('./commands/completion.ts')
+  program
+    .command('completion')
+    .description('a script that completes commands and options in your shell')
+    .addArgument(new Argument('<shell>').choices(['zsh', 'bash', 'fish', 'powershell']))
+    .action(
+      action(runner, async (_c, name: string) =>
+        (await commands()).completionScript(buildCommands(runner), name),
+      ),
+    )
+  program
+    .command('complete', { hidden: true })
+    .description('answers the script of `completion`')
+    .argument('[words...]')
+    .action(
+      action(runner, async (_c, words: string[]) =>
+        (await commands()).completeWords(buildCommands(runner), words),
+      ),
+    )
 }
 
 function addMaintenanceCommands(program: Command, runner: Runner): void {

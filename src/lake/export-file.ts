@@ -2,22 +2,47 @@
 import { randomUUID } from 'node:crypto'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { AnalysisEngine } from '../analysis/engine.ts'
+import type { StatementOptions } from '../analysis/limits.ts'
 import { LakeError } from '../model/errors.ts'
 import { localFiles } from '../storage/files/local.ts'
-import { replace } from '../storage/files/publish.ts'
 
-/** Writes a text into a file, replacing it whole or not at all. */
-export async function writeOutputFile(path: string, text: string): Promise<void> {
-  const target = resolve(path)
-  await replace(localFiles, dirname(target), basename(target), text)
+/** Writes texts one after the other into a file, replacing it whole or not at all. */
+export async function writeOutputFile(
+  path: string,
+  parts: AsyncIterable<string> | readonly string[],
+): Promise<void> {
+  const encoder = new TextEncoder()
+  await replaceFile(path, async (temporary) => {
+    await localFiles.create(temporary, new Uint8Array())
+    let waiting = ''
+    for await (const part of parts) {
+      waiting += part
+      if (waiting.length < BUFFER) continue
+      await localFiles.append(temporary, encoder.encode(waiting))
+      waiting = ''
+    }
+    await localFiles.append(temporary, encoder.encode(waiting))
+  })
 }
+
+/** Characters that are gathered before they are written. */
+const BUFFER = 1 << 20
 
 /** Writes the result of a SELECT into a Parquet file; returns the number of rows. */
 export async function exportParquet(
   engine: Pick<AnalysisEngine, 'copyTo'>,
   sql: string,
   path: string,
+  options: StatementOptions = {},
 ): Promise<number> {
+  return replaceFile(path, async (temporary) => {
+    const rows = await engine.copyTo(sql, temporary, options)
+    await localFiles.seal(temporary)
+    return rows
+  })
+}
+
+async function replaceFile<T>(path: string, fill: (temporary: string) => Promise<T>): Promise<T> {
   const target = resolve(path)
   const directory = dirname(target)
   if ((await localFiles.stat(directory))?.kind !== 'directory') {
@@ -27,11 +52,10 @@ export async function exportParquet(
   }
   const temporary = join(directory, `.${basename(target)}.${randomUUID()}.tmp`)
   try {
-    const rows = await engine.copyTo(sql, temporary)
-    await localFiles.seal(temporary)
+    const result = await fill(temporary)
     await localFiles.rename(temporary, target)
     await localFiles.sync(directory)
-    return rows
+    return result
   } finally {
     await localFiles.remove(temporary).catch(() => false)
   }

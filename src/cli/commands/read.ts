@@ -3,14 +3,15 @@ import { openLake } from '../../lake/lake.ts'
 import type { Lake } from '../../lake/lake.ts'
 import { parseDuration } from '../../model/duration.ts'
 import { LakeError } from '../../model/errors.ts'
-import { exportParquet } from '../../lake/export-file.ts'
+import { exportParquet, writeOutputFile } from '../../lake/export-file.ts'
 import type { ResultTable } from '../../storage/parquet/database.ts'
 import { jsonOf } from '../../storage/parquet/values.ts'
 import type { Attach } from '../attach.ts'
 import type { CliContext } from '../context.ts'
 import { say, warn, writeData, writeDocument } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
-import { countText, csvText, jsonLines, jsonText, markdownText, tableText } from '../format.ts'
+import { countText, tableText } from '../format.ts'
+import { TABLE_ROWS_MAX, rowsPlot, rowsText } from '../rows.ts'
 import { readStdin } from '../stdin.ts'
 import type { Answering } from './attached.ts'
 import { engineWithoutLake, openAttached } from './attached.ts'
@@ -27,15 +28,13 @@ export interface QueryOptions {
   readonly attach?: readonly Attach[]
 }
 
-/** Rows of a table that are printed before it is cut; the other formats print everything. */
-const TABLE_ROWS_MAX = 1000
-
 /** Runs one SELECT. */
 export async function query(
   context: CliContext,
   sql: string,
   options: QueryOptions,
 ): Promise<number> {
+  checkOptions(context, options)
   const statement = sql === '-' ? await readStdin() : sql
   const attach = await openAttached(options.attach)
   const alone = await engineWithoutLake(context, attach)
@@ -80,56 +79,64 @@ async function answerAlone(
   }
 }
 
+function checkOptions(context: CliContext, { format, output, plot }: QueryOptions): void {
+  if (format === 'parquet' && output === undefined) {
+    throw new LakeError('INVALID_ARGUMENT', 'Parquet needs a file to write into', {
+      next: 'Name it with -o FILE.',
+    })
+  }
+  if (plot && (context.json || format !== undefined || output !== undefined)) {
+    throw new LakeError('INVALID_ARGUMENT', 'a plot is for terminals', {
+      next: 'Leave out --json, -f and -o, or leave out --plot.',
+    })
+  }
+}
+
 async function answer(
   context: CliContext,
   engine: Answering,
   sql: string,
   options: QueryOptions,
 ): Promise<number> {
-  if (options.format === 'parquet') return answerParquet(context, engine, sql, options)
-  const streams = !context.json && (options.format === 'csv' || options.format === 'jsonl')
-  if (streams && options.output === undefined) return answerStream(engine, sql, options.format!)
-  const result = await engine.table(sql)
-  const text = context.json ? documentText(engine, result) : formatted(context, result, options)
-  if (options.output === undefined) await writeData(text)
-  else await writeOutput(context, options.output, text)
+  const { format = 'table', output, plot } = options
+  const { signal } = context
+  if (format === 'parquet') return answerParquet(context, engine, sql, output!)
+  if (context.json && output === undefined) {
+    await writeData(documentText(engine, await engine.table(sql, undefined, { signal })))
+    return EXIT.ok
+  }
+  if (plot) {
+    await writeData(await rowsPlot(engine, sql, { signal }))
+    return EXIT.ok
+  }
+  const onCut = (): void =>
+    warn(context, `only the first ${countText(TABLE_ROWS_MAX)} rows; all of them with -f csv`)
+  const parts = rowsText(engine, sql, format, { signal, onCut })
+  if (output === undefined) for await (const part of parts) await writeData(part)
+  else await answerFile(context, parts, output)
   return EXIT.ok
 }
 
-/** Large results never stand in memory as a whole. */
-async function answerStream(
-  engine: Answering,
-  sql: string,
-  format: NonNullable<QueryOptions['format']>,
-): Promise<number> {
-  let first = true
-  for await (const part of engine.stream(sql)) {
-    await writeData(format === 'csv' ? csvText(part, first) : jsonLines(part))
-    first = false
-  }
-  if (first && format === 'csv') await writeData(csvText(await engine.table(sql)))
-  return EXIT.ok
+async function answerFile(
+  context: CliContext,
+  parts: AsyncIterable<string>,
+  path: string,
+): Promise<void> {
+  await writeOutputFile(path, parts)
+  if (context.json) await writeDocument({ file: path })
+  say(context, `wrote ${path}`)
 }
 
 async function answerParquet(
   context: CliContext,
   engine: Answering,
   sql: string,
-  options: QueryOptions,
+  path: string,
 ): Promise<number> {
-  if (options.output === undefined) {
-    throw new LakeError('INVALID_ARGUMENT', 'Parquet needs a file to write into', {
-      next: 'Name it with -o FILE.',
-    })
-  }
-  const rows = await exportParquet(engine, sql, options.output)
+  const rows = await exportParquet(engine, sql, path, { signal: context.signal })
   if (context.json)
-    await writeDocument({
-      file: options.output,
-      rowCount: rows,
-      lakeVersion: engine.version ?? null,
-    })
-  say(context, `wrote ${countText(rows)} rows to ${options.output}`)
+    await writeDocument({ file: path, rowCount: rows, lakeVersion: engine.version ?? null })
+  say(context, `wrote ${countText(rows)} rows to ${path}`)
   return EXIT.ok
 }
 
@@ -142,30 +149,6 @@ function documentText(engine: Answering, result: ResultTable): string {
     txnId: engine.txnId ?? null,
   }
   return `${JSON.stringify(document)}\n`
-}
-
-function formatted(context: CliContext, result: ResultTable, options: QueryOptions): string {
-  switch (options.format ?? 'table') {
-    case 'csv':
-      return csvText(result)
-    case 'json':
-      return jsonText(result)
-    case 'jsonl':
-      return jsonLines(result)
-    case 'markdown':
-      return markdownText(result)
-    default: {
-      const hidden = result.rows.length - TABLE_ROWS_MAX
-      if (hidden > 0) warn(context, `${countText(hidden)} more rows; print all with -f csv`)
-      return tableText({ ...result, rows: result.rows.slice(0, TABLE_ROWS_MAX) })
-    }
-  }
-}
-
-async function writeOutput(context: CliContext, path: string, text: string): Promise<void> {
-  const { writeOutputFile } = await import('../../lake/export-file.ts')
-  await writeOutputFile(path, text)
-  say(context, `wrote ${path}`)
 }
 
 /** Publishes `analysis.duckdb`. */

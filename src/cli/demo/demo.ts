@@ -137,7 +137,7 @@ async function prepareLake(path: string, periods: Periods): Promise<void> {
   const lake = await createLake(path)
   await lake.close()
   const { writeOutputFile } = await import('../../lake/export-file.ts')
-  await writeOutputFile(join(path, 'lake.toml'), '[sources.eastmoney]\npace_ms = 0\n')
+  await writeOutputFile(join(path, 'lake.toml'), ['[sources.eastmoney]\npace_ms = 0\n'])
   const opened = await openLake(path)
   await syncLake(opened, { ...periods.first, restart: true })
   await opened.publishViews()

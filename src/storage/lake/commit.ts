@@ -21,7 +21,7 @@ export interface CommitOptions {
   /** The `operation` of the record, for example `WRITE`, `SYNC`, `LOAD`. */
   readonly operation?: string
   readonly note?: string
-  /** After this the outcome is `conflict` with reason `busy`. */
+  /** Losing the race for the next version for longer than this is a `conflict` with reason `busy`; staging does not count. */
   readonly timeoutMs?: number
 }
 
@@ -36,20 +36,11 @@ export async function commitLake(
   callback: (tx: Transaction) => Promise<void>,
   options: CommitOptions = {},
 ): Promise<LakeOutcome> {
-  const deadlineMs = store.effects.now() + (options.timeoutMs ?? TIMEOUT_MS)
   const scope = new Set<string>()
   const session = await (await database()).connect()
   try {
     for (let attempt = 1; ;) {
-      const result = await attemptCommit(
-        store,
-        session,
-        callback,
-        options,
-        scope,
-        deadlineMs,
-        attempt,
-      )
+      const result = await attemptCommit(store, session, callback, options, scope, attempt)
       if (result.kind === 'rescope') continue
       if (result.kind !== 'again') return result
       if (attempt++ >= ATTEMPTS_MAX) return { kind: 'conflict', reason: result.reason }
@@ -69,7 +60,6 @@ async function attemptCommit(
   callback: (tx: Transaction) => Promise<void>,
   options: CommitOptions,
   scope: Set<string>,
-  deadlineMs: number,
   attempt: number,
 ): Promise<LakeOutcome | Again | Rescope> {
   const base = await settle(store, [...scope])
@@ -83,7 +73,7 @@ async function attemptCommit(
     return { kind: 'rescope' }
   }
   if (!changesAnything(tx)) return unchanged(tx)
-  return publishStaged(store, session, tx, options, deadlineMs, attempt)
+  return publishStaged(store, session, tx, options, attempt)
 }
 
 function changesAnything(tx: Transaction): boolean {
@@ -119,7 +109,6 @@ async function publishStaged(
   session: Session,
   tx: Transaction,
   options: CommitOptions,
-  deadlineMs: number,
   attempt: number,
 ): Promise<LakeOutcome | Again> {
   return exclusively(store, async () => {
@@ -127,7 +116,7 @@ async function publishStaged(
     try {
       for (const { directory, adds } of tx.works.values())
         await syncStaged(store.files, directory, adds)
-      return await publishLoop(store, session, tx, pending, options, deadlineMs)
+      return await publishLoop(store, session, tx, pending, options)
     } catch (error) {
       if (error instanceof UnknownOutcome) return error.outcome
       await discardWorks(store, pending.works.values())
@@ -159,9 +148,10 @@ async function publishLoop(
   tx: Transaction,
   pending: Pending,
   options: CommitOptions,
-  deadlineMs: number,
 ): Promise<LakeOutcome | Again> {
   const scope = [...new Set([...pending.works.keys(), ...tx.reads.keys()])]
+  const { timeoutMs = TIMEOUT_MS } = options
+  let deadlineMs = store.effects.now() + timeoutMs
   for (;;) {
     const head = await settle(store, scope)
     const verdict = await testHead(store, tx, pending.works, head)
@@ -174,11 +164,12 @@ async function publishLoop(
         return conflict(store, pending, verdict.reason, verdict.table)
       await backOff(store, pending.restaged)
       await restage(store, session, pending, head, verdict.table)
+      deadlineMs = store.effects.now() + timeoutMs
       continue
     }
-    if (store.effects.now() > deadlineMs) return conflict(store, pending, 'busy')
     const outcome = await publishOnce(store, tx, pending, head, options)
     if (outcome) return outcome
+    if (store.effects.now() > deadlineMs) return conflict(store, pending, 'busy')
   }
 }
 
