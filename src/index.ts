@@ -40,6 +40,23 @@ export type { Rebalance } from './analysis/rebalance.ts'
 export type { Transaction, WriteOptions } from './storage/lake/transaction.ts'
 export type { Committed, Conflict, LakeOutcome, Unknown } from './storage/lake/outcome.ts'
 
+// Syncing.
+export { planLakeSync as planSync, syncLake as sync } from './lake/sync.ts'
+export type { LakeSyncOptions as SyncOptions } from './lake/sync.ts'
+export type { FailedUnit, SyncPlan, SyncResult } from './ingestion/sync.ts'
+export type { EventSink, SyncEvent } from './ingestion/events.ts'
+export type {
+  Batch,
+  BatchKind,
+  BatchRequest,
+  CollectedTable,
+  Collector,
+  CollectorTools,
+  ListedSymbol,
+  Memory,
+} from './ingestion/collector.ts'
+export type { Http, HttpAnswer, Judge, Verdict } from './ingestion/http.ts'
+
 // Tables.
 export { field, schemaOf } from './model/schema.ts'
 export type { DataType, Field, Schema } from './model/schema.ts'

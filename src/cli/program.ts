@@ -155,13 +155,16 @@ function addSyncCommands(program: Command, runner: Runner): void {
   program
     .command('sync')
     .description('fetch from the sources and commit, period by period; goes on where it stopped')
-    .option('--source <names>', 'eastmoney (default)')
+    .option(
+      '--source <names>',
+      'eastmoney (default), eastmoney_f10, tushare, sina, tencent, files; see docs/sources.md',
+    )
     .option('--tables <names>', 'only these, for example indicators,income')
     .option(
       '--since <date>',
-      'report periods from here on, for example 2015 or 2024Q3 (default: 8 quarters)',
+      'report periods, or trade dates of bars, from here on, for example 2015 or 2024Q3 (default: two years)',
     )
-    .option('--until <date>', 'report periods up to here')
+    .option('--until <date>', 'report periods or trade dates up to here')
     .option('--symbols <list>', 'only these, for example 600519,000001')
     .option('--limit <n>', 'at most so many periods', countOption)
     .option('--dry-run', 'show the plan with requests and minutes, fetch nothing')

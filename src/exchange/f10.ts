@@ -47,6 +47,7 @@ export function f10Rows(world: World, report: string, filter: string): SourceRow
   if (report === 'RPT_F10_BASIC_ORGINFO') return world.market.companies.map((c) => organisation(c))
   const code = /\((?:SECUCODE|SECURITY_CODE)="(\d{6})(?:\.[A-Z]{2})?"\)/.exec(filter)?.[1]
   const company = world.market.companies.find((c) => c.code === code)
+  if (report === 'RPT_F10_EH_EQUITY') return company ? shareChanges(world, company) : []
   if (report === 'RPT_VALUEANALYSIS_DET') return company ? valuations(world, company, filter) : []
   const match = STATEMENT.exec(report)
   if (!match) return undefined
@@ -96,6 +97,26 @@ function statementRows(world: World, company: Company, statement: string): Sourc
         ...(Object.fromEntries(items) as Record<string, number | null>),
       },
     ]
+  })
+}
+
+/** Shares grow by a tenth every third year. */
+function shareChanges(world: World, company: Company): SourceRow[] {
+  const first = Number(company.listDate.slice(0, 4))
+  const last = Number(world.today.slice(0, 4)) - 1
+  const count = Math.floor(Math.max(0, last - first) / 3) + 1
+  return Array.from({ length: count }, (_, i): SourceRow => {
+    const day = i === 0 ? company.listDate : `${first + 3 * i}-07-15`
+    const total = Math.round(500_000_000 * 1.1 ** i)
+    return {
+      SECUCODE: company.symbol,
+      SECURITY_CODE: company.code,
+      END_DATE: `${day} 00:00:00`,
+      NOTICE_DATE: `${addDays(day, -2)} 00:00:00`,
+      CHANGE_REASON: i === 0 ? '首发A股上市' : '送、转股',
+      TOTAL_SHARES: total,
+      LISTED_A_SHARES: Math.round(total * 0.8),
+    }
   })
 }
 

@@ -7,6 +7,7 @@ import { WEB_PATH, endpointOf, fetchReport } from './datacenter.ts'
 import type { SourceRow } from './datacenter.ts'
 import { dateOf, measureFields, measureValue, noticeOf, symbolOf } from './eastmoney-columns.ts'
 import { collectStockList, stockListBatches } from './eastmoney-list.ts'
+import { collectShares, shareBatches } from './eastmoney-shares.ts'
 import { collectValuations, valuationBatches } from './eastmoney-valuation.ts'
 import type { SourceSettings } from './http.ts'
 
@@ -50,16 +51,18 @@ export function eastmoneyCollector(settings: SourceSettings): Collector {
   const { baseUrl } = settings
   return {
     source: 'eastmoney',
-    tables: [...REPORT_TABLES, 'stock_basic', 'daily_valuation'],
+    tables: [...REPORT_TABLES, 'stock_basic', 'share_capital', 'daily_valuation'],
     defaultTables: REPORT_TABLES,
     dated: false,
     batches: async (request) => [
       ...stockListBatches(request),
       ...reportBatches(request),
+      ...(await shareBatches(request)),
       ...(await valuationBatches(request)),
     ],
     collect: async (batch, tools) => {
       if (batch.tables.includes('stock_basic')) return [await collectStockList(baseUrl, tools)]
+      if (batch.tables.includes('share_capital')) return collectShares(baseUrl, batch, tools)
       if (batch.tables.includes('daily_valuation')) return collectValuations(baseUrl, batch, tools)
       return collectReports(endpointOf(baseUrl, WEB_PATH), batch, tools)
     },

@@ -64,6 +64,8 @@ export interface FailedUnit {
   readonly period: string
   readonly code: string
   readonly message: string
+  /** What to do about it. */
+  readonly next?: string
 }
 
 /** How a sync ended. */
@@ -343,9 +345,10 @@ async function failBatch(
   const { source, period, tables } = batch
   const code = error instanceof LakeError ? error.code : 'INTERNAL'
   const message = messageOf(error)
+  const next = error instanceof LakeError ? error.next : undefined
   const timeMs = Math.floor(run.context.store.effects.now())
   for (const table of tables) {
-    run.failed.push({ source, table, period, code, message })
+    run.failed.push({ source, table, period, code, message, ...(next !== undefined && { next }) })
     await journal.write({ type: 'failed', source, table, period, code, message, timeMs })
   }
   run.onEvent({ type: 'failed', source, period, tables, code, message })

@@ -97,24 +97,25 @@ async function barBatches(request: BatchRequest): Promise<Batch[]> {
   const since = request.since ?? addDays(until, -FIRST_DAYS)
   if (request.symbols) return symbolBatches(request.symbols, tables, since, until)
   const open = (await request.tradingDays()).filter((day) => day >= since && day <= until)
-  return (await missingDays(request, tables, open)).map((period) => ({
-    kind: 'day',
-    period,
-    tables,
-    requests: tables.length * REPORT_REQUESTS,
-  }))
+  // Each table by itself: factors that are refused beside another source's must not keep bars away.
+  const batches: Batch[] = []
+  for (const table of tables) {
+    for (const period of await missingDays(request, table, open))
+      batches.push({ kind: 'day', period, tables: [table], requests: REPORT_REQUESTS })
+  }
+  return batches.toSorted((a, b) => (a.period < b.period ? -1 : a.period > b.period ? 1 : 0))
 }
 
 /** Without `--since` only the days that are missing, and the last ones again. */
 async function missingDays(
   request: BatchRequest,
-  tables: readonly string[],
+  table: string,
   open: readonly string[],
 ): Promise<readonly string[]> {
   if (request.since !== undefined) return open
-  const stored = await Promise.all(tables.map((table) => request.stored(table)))
+  const stored = await request.stored(table)
   const recent = new Set(open.slice(-REFRESH_DAYS))
-  return open.filter((day) => recent.has(day) || !stored.every((days) => days.has(day)))
+  return open.filter((day) => recent.has(day) || !stored.has(day))
 }
 
 /** Factors are taken as whole series, so that Tushare can take a stock over from another source. */

@@ -102,6 +102,39 @@ describe('the list of stocks', () => {
   })
 })
 
+test('changes of share capital come by symbol; of two of one day the later holds', async () => {
+  const change = { SECUCODE: '600519.SH', END_DATE: '2015-07-17 00:00:00', UNLIMITED_SHARES: 7 }
+  const [batch] = await collector.batches(
+    requestOf({ tables: ['share_capital'], symbols: ['600519.SH'] }),
+  )
+  const rows = [
+    { ...change, NOTICE_DATE: '2015-07-20 00:00:00', TOTAL_SHARES: 9, LISTED_A_SHARES: 8 },
+    { ...change, NOTICE_DATE: '2015-07-10 00:00:00', TOTAL_SHARES: 8, LISTED_A_SHARES: 8 },
+    { ...change, END_DATE: '2001-07-31 00:00:00', TOTAL_SHARES: 5, LISTED_A_SHARES: null },
+  ]
+  const [table] = await collector.collect(
+    batch!,
+    toolsOf(fakeSource(served({ RPT_F10_EH_EQUITY: rows }))),
+  )
+  const head = { symbol: '600519.SH' }
+  expect(table!.rows).toEqual([
+    {
+      ...head,
+      change_date: '2001-07-31',
+      notice_date: null,
+      total_share: 5,
+      float_share: 7,
+    },
+    {
+      ...head,
+      change_date: '2015-07-17',
+      notice_date: '2015-07-20',
+      total_share: 9,
+      float_share: 8,
+    },
+  ])
+})
+
 test('valuations come by symbol, in the columns of the lake', async () => {
   const row = {
     SECURITY_CODE: '600519',

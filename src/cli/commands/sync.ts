@@ -111,7 +111,7 @@ function failure(result: SyncResult): LakeError {
   const code = known.find((c) => c === first.code) ?? 'SOURCE_FAILED'
   return new LakeError(code, first.message, {
     details: { failed: result.failed },
-    next: 'Nothing was stored, nothing was lost. Run the command again.',
+    next: first.next ?? 'Nothing was stored, nothing was lost. Run the command again.',
   })
 }
 

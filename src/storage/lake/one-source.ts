@@ -69,7 +69,7 @@ function mixedSources(
     `${table} would hold rows of two sources for one stock: ${examples.join('; ')}`,
     {
       details: { table, examples },
-      next: 'Factors of two sources do not fit together. Bring the whole series of these stocks from one source.',
+      next: 'Factors of two sources do not fit together. Bring the whole series of these stocks from one source: sync adj_factor with --symbols, or delete the rows of the other source first.',
     },
   )
 }
