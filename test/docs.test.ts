@@ -1,4 +1,5 @@
 /** The documents are true: links lead somewhere, commands and settings exist, the two READMEs say the same. */
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
@@ -73,6 +74,12 @@ test('the first screen of the README runs it and tests it', () => {
   const first = read('README.md').split('\n').slice(0, 12).join('\n')
   expect(first).toContain('npm ci && npm run demo')
   expect(first).toContain('npm ci && npm test')
+})
+
+test('docs/sql.md is what the views and macros are', () => {
+  const args = ['scripts/document-sql.mjs', '--check']
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
 })
 
 test('settings in the README exist', async () => {

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { startExchange } from '../../src/exchange/server.ts'
 import type { Lake } from '../../src/lake/lake.ts'
 import { marketlake } from '../support/command.ts'
-import { answersAsOurs, filledLake, readsWhile } from '../support/published.ts'
+import { answersAsOurs, filledLake, notebookCells, readsWhile } from '../support/published.ts'
 import { describePython, pythonPackage } from '../support/python.ts'
 
 const VERSIONS = ['1.1.3', '1.5.6', '2.0.1']
@@ -20,6 +20,10 @@ beforeAll(async () => {
 describe.each(VERSIONS)('%s', (version) => {
   describePython(`duckdb==${version}`, (packages) => {
     test('answers as our engine does, every view of it', () => answersAsOurs(packages, path, lake))
+
+    test('runs every cell of the notebook', async () => {
+      expect((await notebookCells(packages, lake)).length).toBeGreaterThan(6)
+    })
   })
 })
 

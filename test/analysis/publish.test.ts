@@ -4,10 +4,12 @@ import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { publishViews } from '../../src/analysis/publish.ts'
 import type { Lake } from '../../src/lake/lake.ts'
+import { openLake } from '../../src/lake/lake.ts'
+import { realEffects } from '../../src/model/effects.ts'
 import { Database } from '../../src/storage/parquet/database.ts'
 import type { Row } from '../../src/storage/parquet/values.ts'
 import { committed } from '../support/lake.ts'
-import { answersAsOurs, filledLake, readsWhile } from '../support/published.ts'
+import { answersAsOurs, filledLake, notebookCells, readsWhile } from '../support/published.ts'
 import { describePython } from '../support/python.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
@@ -113,6 +115,32 @@ describe('analysis.duckdb', () => {
     await database.close()
   })
 
+  test('after its time an open copy fails by a missing file, never with fewer rows; attached again it answers', async () => {
+    const other = await filledLake()
+    const file = (await other.publishViews()).path
+    const database = await Database.open({ threads: 1 })
+    await database.using(async (session) => {
+      await session.run(`ATTACH '${file}' AS a (READ_ONLY); USE a`)
+      const bar = { symbol: '600519.SH', trade_date: '2025-04-03', source: 'sina' }
+      for (const close of [2, 1])
+        await other.write(
+          'bars',
+          async (tx) => void (await tx.replace('daily', [{ ...bar, close }])),
+        )
+      // Its own lease goes on to the new version.
+      await other.head()
+      const later = { ...realEffects, now: () => realEffects.now() + 40 * 86_400_000 }
+      const vacuuming = await openLake(other.root, { effects: later, maintenance: false })
+      await vacuuming.vacuum({ apply: true })
+      await vacuuming.close()
+      const sum = 'SELECT sum(close) AS s FROM daily'
+      await expect(session.rows(sum)).rejects.toThrow(/No files found|Cannot open file/)
+      await session.run(`USE memory; DETACH a; ATTACH '${file}' AS a (READ_ONLY); USE a`)
+      expect(await session.rows(sum)).toEqual([{ s: 1 }])
+    })
+    await database.close()
+  })
+
   test('with --root names the files where the readers see them', async () => {
     const moved = join(temporaryDirectory(), 'a [lake]', 'env=prod')
     const other = await filledLake()
@@ -130,6 +158,15 @@ describe('analysis.duckdb', () => {
 
   describePython('duckdb==1.1.3', (packages) => {
     test('answers as our engine does, every view of it', () => answersAsOurs(packages, path, lake))
+
+    test('runs every cell of the notebook', async () => {
+      const cells = await notebookCells(packages, lake)
+      expect(cells.some((cell) => /600519.SH.* 68.64 /.test(cell))).toBe(true)
+      expect(cells.some((cell) => cell.includes('利润总额'))).toBe(true)
+      expect(cells).toContain(
+        `1 versions of reports in ${String((await lake.head()).version)} lake versions`,
+      )
+    })
 
     test('reads without an error while a writer commits and publishes', async () => {
       const other = await filledLake()

@@ -69,6 +69,28 @@ export async function answersAsOurs(packages: string, path: string, lake: Lake):
   expect((answer['views'] as string[]).length).toBeGreaterThan(35)
 }
 
+/** Runs the code cells of a notebook one after the other, and shows what a notebook would show. */
+const NOTEBOOK = `
+import ast, json, os, sys
+os.environ["MARKETLAKE_DIR"] = sys.argv[2]
+names = {}
+for cell in json.load(open(sys.argv[1]))["cells"]:
+    if cell["cell_type"] != "code": continue
+    assert cell["outputs"] == [] and cell["execution_count"] is None
+    tree = ast.parse("".join(cell["source"]))
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "cell", "exec"), names)
+    shown = eval(compile(ast.Expression(last.value), "cell", "eval"), names) if last else None
+    print("" if shown is None else str(shown).replace("\\n", " "))
+names["attach"]()
+`
+
+/** What the code cells of a notebook show, one line a cell. */
+export async function notebookCells(packages: string, lake: Lake): Promise<string[]> {
+  const shown = await python(packages, NOTEBOOK, 'examples/notebook.ipynb', lake.root)
+  return shown.trimEnd().split('\n')
+}
+
 /** Opens the file again and again, at least so often and until a file `stop` is there; never an older version, never half a commit. */
 const READER = `
 import duckdb, os, sys
