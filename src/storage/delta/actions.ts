@@ -125,12 +125,14 @@ export function checkCommit(commit: Commit, where: string): void {
     where,
     'two txn actions of one application',
   )
+  if (commit.removes.length === 0) return
   const removed = new Set(commit.removes.map(fileKeyRaw))
   const both = commit.adds.find((add) => removed.has(fileKeyRaw(add)))
   if (both) throw corrupt(where, `add and remove of one file: ${both.path}`)
 }
 
 function checkDistinct(keys: readonly string[], where: string, what: string): void {
+  if (new Set(keys).size === keys.length) return
   const seen = new Set<string>()
   for (const key of keys) {
     if (seen.has(key)) throw corrupt(where, `${what}: ${key}`)

@@ -81,6 +81,12 @@ function sidecarPath(directory: string, path: string): string {
 function withStats(action: Action, schemaString: string | undefined): Action {
   const add = action['add'] as Record<string, unknown> | null | undefined
   if (!add) return action
+  for (const name of ['size', 'modificationTime']) {
+    // The row is ours, just decoded; a number that is not exact stays as it is and is refused later.
+    const value = add[name]
+    if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) add[name] = Number(value)
+  }
+  if (!add['stats_parsed'] && !add['partitionValues_parsed']) return action
   const { stats_parsed: parsed, partitionValues_parsed: _values, ...rest } = add
   if (typeof rest['stats'] === 'string' || !parsed || schemaString === undefined)
     return { add: rest }

@@ -58,7 +58,8 @@ export function commitOf(actions: readonly Action[], where: string): Commit {
     adds: [] as AddFile[],
   }
   for (const action of actions) {
-    for (const [name, value] of Object.entries(action)) {
+    for (const name in action) {
+      const value = action[name]
       if (value === null || value === undefined) continue
       if (name === 'commitInfo') sorted.commitInfo = value as CommitInfo
       else if (name === 'protocol') sorted.protocols.push(parseProtocol(value, where))
@@ -128,7 +129,8 @@ function texts(value: unknown, name: string, where: string): string[] {
 
 function nodeOf(value: unknown, where: string): Node {
   if (typeof value !== 'object' || value === null) throw corrupt(where, 'an action is no object')
-  return withoutNulls(value as Node)
+  for (const name in value) if ((value as Node)[name] === null) return withoutNulls(value as Node)
+  return value as Node
 }
 
 /** Absent and null mean the same in actions; checkpoints give nulls for every column that a row has not. */
@@ -170,11 +172,12 @@ function parseMetadata(value: unknown, where: string): Metadata {
 
 function textMap(value: unknown, name: string, where: string): Record<string, string | null> {
   if (typeof value !== 'object' || value === null) throw corrupt(where, `${name} is no map`)
-  for (const item of Object.values(value)) {
+  for (const key in value) {
+    const item = (value as Node)[key]
     if (item !== null && typeof item !== 'string')
       throw corrupt(where, `${name} is no map of texts`)
   }
-  return { ...(value as Record<string, string | null>) }
+  return value as Record<string, string | null>
 }
 
 function parseTransaction(value: unknown, where: string): Transaction {
@@ -196,16 +199,28 @@ function parseDomain(value: unknown, where: string): DomainMetadata {
   }
 }
 
+/** An action that is already what we want is taken as it is: a table has a hundred thousand of them. */
 function parseAdd(value: unknown, where: string): AddFile {
   const node = nodeOf(value, where)
-  const { stats, deletionVector: dv, ...rest } = node
+  const { partitionValues, stats, deletionVector: dv } = node
+  text(node, 'path', where)
+  flag(node, 'dataChange', where)
+  const size = integer(node, 'size', where)
+  const modificationTime = integer(node, 'modificationTime', where)
+  const values = textMap(partitionValues ?? {}, 'partitionValues', where)
+  const isPlain =
+    partitionValues !== undefined &&
+    dv === undefined &&
+    (stats === undefined || typeof stats === 'string') &&
+    node['size'] === size &&
+    node['modificationTime'] === modificationTime
+  if (isPlain) return node as unknown as AddFile
+  const { stats: _stats, ...rest } = node
   return {
-    ...rest,
-    path: text(node, 'path', where),
-    partitionValues: textMap(node['partitionValues'] ?? {}, 'partitionValues', where),
-    size: integer(node, 'size', where),
-    modificationTime: integer(node, 'modificationTime', where),
-    dataChange: flag(node, 'dataChange', where),
+    ...(rest as unknown as AddFile),
+    partitionValues: values,
+    size,
+    modificationTime,
     ...(typeof stats === 'string' && { stats }),
     ...(dv !== undefined && { deletionVector: parseDeletionVector(dv, where) }),
   }

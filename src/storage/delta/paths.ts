@@ -9,6 +9,8 @@ export function encodePath(path: string): string {
 
 /** The decoded path by which two spellings of one file are recognised. */
 export function canonicalPath(path: string): string {
+  // Nearly every path is its own: a table has a hundred thousand of them.
+  if (!path.includes('%') && !path.startsWith('file:') && !path.startsWith('./')) return path
   const bare = path.replace(/^file:(\/\/(?=\/))?/, '').replace(/^(\.\/)+/, '')
   return bare.split('/').map(decodeSegment).join('/')
 }

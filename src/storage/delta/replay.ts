@@ -90,7 +90,7 @@ export function apply(replay: Replay, version: number, commit: Commit): void {
   }
   for (const add of commit.adds) {
     const key = fileKey(add)
-    replay.tombstones.delete(key)
+    if (replay.tombstones.size > 0) replay.tombstones.delete(key)
     replay.files.set(key, add)
   }
 }

@@ -1,7 +1,7 @@
 /** Rows of a small Parquet file held in memory, read without DuckDB: checkpoints of logs. */
 import { LakeError } from '../../model/errors.ts'
 
-/** A row as nested objects: 64-bit integers are bigint, maps objects, dates and timestamps Date. */
+/** A row as nested objects without its NULLs: 64-bit integers are bigint, maps objects, dates and timestamps Date. */
 export type ParquetRow = Readonly<Record<string, unknown>>
 
 /**
@@ -9,13 +9,9 @@ export type ParquetRow = Readonly<Record<string, unknown>>
  * content that came through the I/O seam.
  */
 export async function parquetRows(content: Uint8Array, where: string): Promise<ParquetRow[]> {
-  const [{ parquetReadObjects }, { compressors }] = await Promise.all([
-    import('hyparquet'),
-    import('hyparquet-compressors'),
-  ])
-  const file = content.buffer.slice(content.byteOffset, content.byteOffset + content.byteLength)
+  const { decodeRows } = await import('./decode-rows.ts')
   try {
-    return (await parquetReadObjects({ file: file as ArrayBuffer, compressors })) as ParquetRow[]
+    return await decodeRows(content)
   } catch (cause) {
     throw new LakeError('CORRUPT_FILE', `not a readable Parquet file: ${where}`, {
       details: { path: where },
