@@ -26,7 +26,8 @@ export function freshnessOf(
     const periods = [
       ...stored.flatMap((r) => r.units.filter((unit) => unit.table === table)),
       ...checks,
-    ].map((unit) => unit.period)
+      // The name of a slice of symbols goes on after its day.
+    ].map((unit) => unit.period.slice(0, 10))
     return {
       table,
       ...(times.length > 0 && { lastCheckedMs: Math.max(...times) }),

@@ -42,6 +42,29 @@ export function sourceOf(lake: Lake, source: string | Collector): SyncSource {
   })
 }
 
+/** Refuses a table that none of the sources fills, and names those that do. A source without a list takes any. */
+export function checkTables(
+  lake: Lake,
+  sources: readonly SyncSource[],
+  tables: readonly string[],
+): void {
+  const fills = (collector: Collector, table: string): boolean =>
+    collector.tables.length === 0 || collector.tables.includes(table)
+  const missing = tables.find((table) => !sources.some((s) => fills(s.collector, table)))
+  if (missing === undefined) return
+  const others = SOURCE_NAMES.filter((name) =>
+    sourceOf(lake, name).collector.tables.includes(missing),
+  )
+  const names = sources.map((s) => s.collector.source).join(', ')
+  throw new LakeError('INVALID_ARGUMENT', `${names} has no table ${missing}`, {
+    details: { table: missing, sources: sources.map((s) => s.collector.source), others },
+    next:
+      others.length > 0
+        ? `These sources have it: ${others.join(', ')}.`
+        : `Tables are: ${[...new Set(sources.flatMap((s) => s.collector.tables))].join(', ')}.`,
+  })
+}
+
 function withSettings(
   build: (settings: SourceSettings) => Collector,
   settings: SourceSettings,

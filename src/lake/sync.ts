@@ -8,7 +8,7 @@ import { snapshotSql } from '../storage/delta/relation.ts'
 import { tableView } from '../storage/lake/view.ts'
 import type { Row } from '../storage/parquet/values.ts'
 import type { Lake } from './lake.ts'
-import { sourceOf } from './sources.ts'
+import { checkTables, sourceOf } from './sources.ts'
 
 /** What to sync; sources by name, or collectors of your own. */
 export interface LakeSyncOptions extends Omit<SyncOptions, 'sources'> {
@@ -53,12 +53,10 @@ async function readRows<T extends Row>(lake: Lake, table: string, sql: string): 
 }
 
 function resolved(lake: Lake, options: LakeSyncOptions): SyncOptions {
-  const { sources = ['eastmoney'], symbols, ...rest } = options
-  return {
-    ...rest,
-    ...(symbols && { symbols: symbols.map(normalizeSymbol) }),
-    sources: sources.map((source) => sourceOf(lake, source)),
-  }
+  const { sources: wanted = ['eastmoney'], symbols, ...rest } = options
+  const sources = wanted.map((source) => sourceOf(lake, source))
+  checkTables(lake, sources, options.tables ?? [])
+  return { ...rest, ...(symbols && { symbols: symbols.map(normalizeSymbol) }), sources }
 }
 
 /** The calendar may have grown since reports were stored; then their visible dates are known now. */

@@ -223,6 +223,26 @@ describe('files of a folder', () => {
   })
 })
 
+test('a table that no source has is refused, with the sources that have it', async () => {
+  await expect(syncLake(lake, { tables: ['daily'] })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    next: 'These sources have it: tushare, sina, tencent.',
+  })
+  await expect(syncLake(lake, { tables: ['foo'] })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    next: expect.stringContaining('indicators, balance'),
+  })
+})
+
+test('what was fetched in slices is as fresh as its day', async () => {
+  const daily = (await lake.freshness()).find((one) => one.table === 'stock_basic')
+  expect(daily?.newestPeriod).toMatch(/^\d{4}-\d{2}-\d{2}$/)
+  const whole = await syncLake(lake, { tables: ['daily_valuation'], since: '2026-04-25', limit: 1 })
+  expect(whole.failed).toEqual([])
+  const valuations = (await lake.freshness()).find((one) => one.table === 'daily_valuation')
+  expect(valuations?.newestPeriod).toMatch(/^\d{4}-\d{2}-\d{2}$/)
+})
+
 test('the token stands in lake.toml and nowhere else', async () => {
   const wrong = tushareCollector({ ...lake.config.sources.tushare, token: 'no-token-of-anybody' })
   const refused = await syncLake(lake, { sources: [wrong], tables: ['income'], restart: true })
