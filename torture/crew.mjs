@@ -44,7 +44,7 @@ export class Crew {
     const running = [...this.#members.values()].filter((member) => !member.stopped)
     const member = running[Math.floor(chance() * running.length)]
     // Maintenance takes longer than a commit, and must get through now and then.
-    return member?.post.role === 'maintenance' && chance() < 0.5 ? undefined : member
+    return member?.post.role === 'maintenance' && chance() < 0.75 ? undefined : member
   }
 
   kill(member) {

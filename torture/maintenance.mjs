@@ -1,6 +1,6 @@
 /** Maintenance beside everything else: folding, vacuum, tags, publication and checks. */
 
-const TABLES = ['events', 'facts', 'counters', 'bank_a', 'bank_b', 'prices']
+const TABLES = ['events', 'facts', 'counters', 'notes', 'bank_a', 'bank_b', 'prices']
 
 /** Runs until it is told to stop. */
 export async function runMaintenance(task) {
@@ -14,7 +14,17 @@ export async function runMaintenance(task) {
     untag: () => lake.deleteTag(`T${Math.floor(chance() * 3)}`),
     verify: () => verify(lake, log, chance() < 0.5),
   }
-  const names = ['optimize', 'optimize', 'vacuum', 'vacuum', 'views', 'tag', 'untag', 'verify']
+  const names = [
+    'optimize',
+    'optimize',
+    'vacuum',
+    'vacuum',
+    'vacuum',
+    'views',
+    'tag',
+    'untag',
+    'verify',
+  ]
   while (!stopped.yes) {
     const name = names[Math.floor(chance() * names.length)]
     try {

@@ -25,6 +25,7 @@ export function tableDefinitions({ field, schemaOf }) {
     events: { schema: schemaOf([...int('w', 's', 'n'), field('h', 'string')]) },
     facts: { schema: schemaOf(int('k', 'w', 's')), key: ['k'] },
     counters: { schema: schemaOf(int('id', 'n')), key: ['id'] },
+    notes: { schema: schemaOf(int('id', 'total')), key: ['id'] },
     bank_a: { schema: schemaOf(int('id', 'balance')), key: ['id'] },
     bank_b: { schema: schemaOf(int('id', 'balance')), key: ['id'] },
     prices: {
@@ -83,6 +84,7 @@ export function planOperation(chance, facts) {
         },
       ],
     ],
+    [8, () => [{ t: 'note', id: w }]],
     [8, () => [prices()]],
     [10, () => [append(), upsert(), { t: 'count', id: int(COUNTERS) }]],
     [3, () => [{ t: 'delete', m: 7 + int(20), r: int(7) }]],
@@ -111,6 +113,11 @@ export async function stage(tx, effect, api) {
     case 'count': {
       const [{ n }] = await tx.query(`SELECT n FROM counters WHERE id = ${effect.id}`)
       return tx.upsert('counters', [{ id: effect.id, n: n + 1 }])
+    }
+    case 'note': {
+      // Reads one table and writes another: only the test of what was read keeps it true.
+      const [{ total }] = await tx.query('SELECT sum(n)::INTEGER AS total FROM counters')
+      return tx.upsert('notes', [{ id: effect.id, total }])
     }
     case 'transfer':
       return stageTransfer(tx, effect)
@@ -171,6 +178,7 @@ export function emptyState() {
     bank_a: Array.from({ length: ACCOUNTS }, () => BALANCE),
     bank_b: Array.from({ length: ACCOUNTS }, () => BALANCE),
     scratch: undefined,
+    notes: new Map(),
     outside: new Map(),
   }
 }
@@ -189,6 +197,9 @@ export function applyEffect(state, effect, factsAt) {
       return undefined
     case 'count':
       state.counters[effect.id]++
+      return undefined
+    case 'note':
+      state.notes.set(effect.id, sum(state.counters))
       return undefined
     case 'transfer': {
       const [source, target] = effect.way ? ['bank_a', 'bank_b'] : ['bank_b', 'bank_a']
@@ -224,12 +235,13 @@ function applyAppend(state, { w, s, n }) {
   return `H3 exactly once: writer ${w} appended batch ${s} after ${known.newest}`
 }
 
+const sum = (values) => values.reduce((a, b) => a + b, 0)
+
 /** The fingerprint that a reader must see. */
 export function fingerprint(state) {
   const events = [...state.events]
     .sort(([a], [b]) => a - b)
     .map(([w, e]) => `${w}:${e.rows}:${e.newest}:${e.sum}:true`)
-  const sum = (values) => values.reduce((a, b) => a + b, 0)
   const facts = [...state.facts].map(
     ([k, [w, s]]) => ((k + 1) * (w * 7919 + s * 31 + 1)) % 1_000_003,
   )
@@ -241,6 +253,10 @@ export function fingerprint(state) {
     facts: `${facts.length}:${sum(facts)}`,
     prices: `${prices.length}:${sum(prices)}`,
     counters: state.counters.join(','),
+    notes: [...state.notes]
+      .sort(([a], [b]) => a - b)
+      .map(([id, total]) => `${id}:${total}`)
+      .join(','),
     banks: `${state.bank_a.join(',')}/${state.bank_b.join(',')}`,
   }
 }
@@ -252,6 +268,7 @@ export const FINGERPRINT_SQL = `SELECT
   (SELECT count(*) || ':' || coalesce(sum(((k + 1)::BIGINT * (w * 7919 + s * 31 + 1)) % 1000003), 0)::BIGINT FROM facts) AS facts,
   (SELECT count(*) || ':' || coalesce(sum((day(day)::BIGINT * (w * 7919 + s * 31 + 1)) % 1000003), 0)::BIGINT FROM prices) AS prices,
   (SELECT string_agg(n::VARCHAR, ',' ORDER BY id) FROM counters) AS counters,
+  (SELECT coalesce(string_agg(id || ':' || total, ',' ORDER BY id), '') FROM notes) AS notes,
   (SELECT string_agg(balance::VARCHAR, ',' ORDER BY id) FROM bank_a) || '/' ||
   (SELECT string_agg(balance::VARCHAR, ',' ORDER BY id) FROM bank_b) AS banks`
 

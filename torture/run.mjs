@@ -52,7 +52,7 @@ export async function torture(options = {}) {
   try {
     await createLakeAt(root, settings)
     const crew = new Crew(
-      { root, history, ...settings, longMs: settings.retentionSeconds * 1200 },
+      { root, history, ...settings, longMs: settings.retentionSeconds * 2000 },
       log,
     )
     startCrew(crew, settings)

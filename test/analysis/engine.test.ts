@@ -99,7 +99,7 @@ describe('views', () => {
 
 test('an engine that cannot be opened leaves no lease', async () => {
   const lake = await newLake({ lease: false })
-  await expect(lake.analysis({ memoryLimit: 'much' })).rejects.toThrow('much')
+  await expect(lake.analysis({ memoryLimit: 'much' })).rejects.toThrow('Failed to set config')
   expect(readdirSync(join(lake.root, '_lake', 'leases'))).toEqual([])
 })
 

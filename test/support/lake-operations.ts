@@ -182,7 +182,7 @@ async function freeze(world: ModelWorld): Promise<void> {
   await settle(await openModel(world, 32), TABLES)
 }
 
-function foldAll(world: ModelWorld): ReturnType<typeof upsertKey> {
+export function foldAll(world: ModelWorld): ReturnType<typeof upsertKey> {
   return async (context) => {
     const live = [...context.snapshot.files.values()].map((file) => file.path)
     const staged = await upsertKey(
