@@ -173,13 +173,15 @@ interface SlotStore {
  */
 function slotStore({ files, directory, effects }: PaceOptions): SlotStore {
   const lastOf = new Map<string, number>()
-  let turns = 0
+  const turnsOf = new Map<string, number>()
 
   async function claim(host: string, atMs: number): Promise<boolean> {
     if (!files || directory === undefined) return true
     const folder = join(directory, folderOf(host))
+    const turns = turnsOf.get(host) ?? 0
+    turnsOf.set(host, turns + 1)
     const made = await orUndefined(async () => {
-      if (turns++ % SWEEP_TURNS === 0) {
+      if (turns % SWEEP_TURNS === 0) {
         await files.makeDirectory(folder, 0o1777)
         await sweep(files, folder, effects.now())
       }

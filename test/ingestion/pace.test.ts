@@ -64,6 +64,15 @@ describe('turns', () => {
     expect(process()).toBeDefined()
   })
 
+  test('are shared at every host that a source has', async () => {
+    const { clock, disk, process } = await world()
+    const pace = process()
+    for (const host of ['one.test', 'two.test', 'one.test', 'two.test'])
+      await pace.turn(host, 300, (timeMs) => clock.sleep(timeMs))
+    for (const host of ['one.test', 'two.test'])
+      expect(await disk.files().list(`${DIRECTORY}/${host}`)).toHaveLength(2)
+  })
+
   test('of a process that was killed cost one slot at most', async () => {
     const { clock, process } = await world()
     void process().turn(HOST, 300, () => new Promise(() => undefined))

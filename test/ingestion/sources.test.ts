@@ -78,6 +78,20 @@ describe('reports of two sources', () => {
          AND e.notice_date IS DISTINCT FROM t.notice_date`,
     )
     expect(dates).toBe(0)
+    const { market } = exchange.world()
+    const versions = market.companies.flatMap((company) =>
+      ['2025-09-30', '2025-12-31'].flatMap((period) => market.versions(company, period)),
+    )
+    const shown = versions.filter((version) => version.shownFrom <= TODAY)
+    expect(shown.length).toBeGreaterThan(100)
+    const stored = await rowsOf(
+      `SELECT symbol, CAST(end_date AS VARCHAR) AS period, CAST(notice_date AS VARCHAR) AS notice, n_income_attr_p AS profit
+       FROM fin_income_statement_all WHERE source = 'tushare' ORDER BY 1, 2, 3`,
+    )
+    const truth = shown
+      .map((v) => [v.company.symbol, v.period, v.shownFrom, v.values['profit']])
+      .toSorted((a, b) => (String(a) < String(b) ? -1 : 1))
+    expect(stored.map((row) => Object.values(row))).toEqual(truth)
   })
 })
 
