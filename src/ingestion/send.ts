@@ -1,6 +1,7 @@
 /** One HTTP request: a bounded body, a deadline, and failures told apart by whether asking again can help. */
 import type { Effects } from '../model/effects.ts'
 import { LakeError, messageOf } from '../model/errors.ts'
+import { fetchFor } from './proxy.ts'
 
 /** The part of `fetch` that is used; tests give their own. */
 export type Fetch = (
@@ -60,7 +61,7 @@ export async function send(
   },
 ): Promise<Sent> {
   const { source, url } = request
-  const call: Fetch = tools.fetch ?? fetch
+  const call = tools.fetch ?? (await fetchFor(url))
   const timeout = AbortSignal.timeout(TIMEOUT_MS)
   try {
     const response = await call(url, {
