@@ -10,7 +10,7 @@ describe('knowledge of a date', () => {
   test('no view shows a version before its visible date, on a random history', async () => {
     await fc.assert(
       fc.asyncProperty(histories(30), async (reports) => checkHistory(await newLake(), reports)),
-      { numRuns: 1 },
+      { numRuns: 1, endOnFailure: true },
     )
   })
 
