@@ -1,5 +1,5 @@
 /** Tushare Pro: columns and items, pages by limit and offset, points, and a limit of requests a minute. */
-import { addQuarters } from '../model/period.ts'
+import { addQuarters, quarterEnds } from '../model/period.ts'
 import { boardOf } from '../model/symbol.ts'
 import { seedCalendar } from '../model/calendar.ts'
 import type { Company, Report } from './market.ts'
@@ -25,6 +25,8 @@ type Record_ = Readonly<Record<string, Cell>>
 type Parameters = Readonly<Record<string, string | number | undefined>>
 
 const ROWS_MAX = 6000
+/** Indicators of one stock come in small pages. */
+const INDICATOR_ROWS_MAX = 100
 const VIP_POINTS = 5000
 const MINUTE_MS = 60_000
 
@@ -54,7 +56,8 @@ export function tushareAnswer(
   if (overLimit(state, options)) {
     return refusal(40203, `抱歉，您每分钟最多访问该接口${options.requestsPerMinute!}次`)
   }
-  return pageOf(rows(world, params), params, fields, options)
+  const rowsMax = api === 'fina_indicator' ? INDICATOR_ROWS_MAX : (options.rowsMax ?? ROWS_MAX)
+  return pageOf(rows(world, params), params, fields, rowsMax)
 }
 
 interface Body {
@@ -89,10 +92,10 @@ function pageOf(
   rows: readonly Record_[],
   parameters: Parameters,
   wanted: string,
-  options: TushareOptions,
+  rowsMax: number,
 ): PlainAnswer {
   const offset = Number(parameters['offset'] ?? 0)
-  const limit = Math.min(Number(parameters['limit'] ?? ROWS_MAX), options.rowsMax ?? ROWS_MAX)
+  const limit = Math.min(Number(parameters['limit'] ?? ROWS_MAX), rowsMax)
   const all = [...new Set(rows.flatMap((row) => Object.keys(row)))]
   const fields =
     wanted === '' ? all : wanted.split(',').filter((name) => all.length === 0 || all.includes(name))
@@ -105,6 +108,10 @@ function pageOf(
 
 const APIS: Readonly<Record<string, (world: World, parameters: Parameters) => readonly Record_[]>> =
   {
+    income: (world, p) => statements(world, p, incomeItems),
+    balancesheet: (world, p) => statements(world, p, balanceItems),
+    cashflow: (world, p) => statements(world, p, cashflowItems),
+    fina_indicator: (world, p) => statements(world, p, indicatorItems),
     income_vip: (world, p) => statements(world, p, incomeItems),
     balancesheet_vip: (world, p) => statements(world, p, balanceItems),
     cashflow_vip: (world, p) => statements(world, p, cashflowItems),
@@ -126,28 +133,40 @@ function dashed(value: string | number | undefined): string {
 
 const COMPANY_TYPES = { general: '1', bank: '2', insurer: '3', broker: '4' } as const
 
-/** Every version that was published by now, with the date of its own notice. */
+/** Every version that was published by now, with the date of its own notice: of a period, or of a stock. */
 function statements(
   world: World,
   parameters: Parameters,
   items: (report: Report) => Record_,
 ): Record_[] {
-  const period = dashed(parameters['period'])
-  return world.market.companies.flatMap((company) => {
-    const versions = world.market
-      .versions(company, period)
-      .filter((report) => report.shownFrom <= world.today)
-    return versions.map((report, i) => ({
-      ts_code: company.symbol,
-      ann_date: compact(report.noticeDate),
-      f_ann_date: compact(report.shownFrom),
-      end_date: compact(period),
-      report_type: '1',
-      comp_type: COMPANY_TYPES[company.type],
-      update_flag: i === versions.length - 1 ? '1' : '0',
-      ...items(report),
-    }))
+  const { ts_code: code, period } = parameters
+  const companies = world.market.companies.filter((c) => code === undefined || c.symbol === code)
+  return companies.flatMap((company) => {
+    const periods =
+      period === undefined ? quarterEnds(company.listDate, world.today) : [dashed(period)]
+    return periods.flatMap((end) => versionsOf(world, company, end, items))
   })
+}
+
+function versionsOf(
+  world: World,
+  company: Company,
+  period: string,
+  items: (report: Report) => Record_,
+): Record_[] {
+  const versions = world.market
+    .versions(company, period)
+    .filter((report) => report.shownFrom <= world.today)
+  return versions.map((report, i) => ({
+    ts_code: company.symbol,
+    ann_date: compact(report.noticeDate),
+    f_ann_date: compact(report.shownFrom),
+    end_date: compact(period),
+    report_type: '1',
+    comp_type: COMPANY_TYPES[company.type],
+    update_flag: i === versions.length - 1 ? '1' : '0',
+    ...items(report),
+  }))
 }
 
 function value(report: Report, name: string): number | null {

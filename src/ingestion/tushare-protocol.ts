@@ -36,7 +36,7 @@ const REAL_URL = 'http://api.tushare.pro'
 /** Rows a request asks for; the source may give fewer at a time. */
 const LIMIT = 5000
 /** The source's own limits are round numbers, so a page of such a size may not be the last. */
-const ROUND = 500
+const ROUND = 100
 const PAGES_MAX = 400
 const READS_MAX = 3
 

@@ -4,11 +4,12 @@ import { extraMeasures, measureOf } from '../model/measures.ts'
 import type { Field } from '../model/schema.ts'
 import { MEASURES, describedField } from '../model/standard-tables.ts'
 import type { InputRow } from '../storage/parquet/ingest.ts'
-import type { CollectedTable, CollectorTools } from './collector.ts'
+import type { Batch, CollectedTable, CollectorTools } from './collector.ts'
 import { compactDay, dayOf, fetchTushare, numberOf, symbolOf } from './tushare-protocol.ts'
 import type { TushareAccess, TushareRequest, TushareRow } from './tushare-protocol.ts'
 
 interface ReportApi {
+  /** Of one stock; with `_vip` behind it of the whole market. */
   readonly api: string
   readonly required: readonly string[]
   /** Asked for by name where the default columns lack what is required. */
@@ -21,13 +22,13 @@ const INDICATOR = ['ts_code', 'ann_date', 'end_date', 'update_flag']
 /** Interfaces by table. */
 export const REPORT_APIS: Readonly<Record<string, ReportApi>> = {
   indicators: {
-    api: 'fina_indicator_vip',
+    api: 'fina_indicator',
     required: INDICATOR,
     fields: [...INDICATOR, 'eps', ...indicatorColumns()],
   },
-  balance: { api: 'balancesheet_vip', required: STATEMENT },
-  income: { api: 'income_vip', required: STATEMENT },
-  cashflow: { api: 'cashflow_vip', required: STATEMENT },
+  balance: { api: 'balancesheet', required: STATEMENT },
+  income: { api: 'income', required: STATEMENT },
+  cashflow: { api: 'cashflow', required: STATEMENT },
 }
 
 /** Columns of the lake that Tushare has under the same name. */
@@ -51,45 +52,48 @@ const NO_MEASURES = new Set([
 /** Merged statements as published last; other types are parents', single quarters' or adjusted ones. */
 const MERGED = '1'
 
-/** Fetches a report of a period. */
+/** Fetches a report of a period, or of a stock. */
 export async function collectReport(
   access: TushareAccess,
   table: string,
-  period: string,
+  batch: Batch,
   tools: CollectorTools,
 ): Promise<CollectedTable> {
   const { api, required, fields } = REPORT_APIS[table]!
+  const { kind, period, symbols } = batch
   const request: TushareRequest = {
-    api,
-    parameters: { period: compactDay(period) },
+    ...(kind === 'symbols'
+      ? { api, parameters: { ts_code: symbols![0]! } }
+      : { api: `${api}_vip`, parameters: { period: compactDay(period) } }),
     required,
     ...(fields && { fields }),
     onPage: (page, rows) =>
       tools.onEvent({ type: 'page', source: 'tushare', period, table, page, pages: page, rows }),
   }
   const { rows, repeated } = await fetchTushare(access, request)
-  const versions = rows.filter((row) => isVersion(request, period, row))
+  const versions = rows.filter((row) => isVersion(request, batch, row))
   const columns = measureColumns(table, versions)
   const wanted = versions.filter((row) => !tools.symbols || tools.symbols.has(symbolOf(row)!))
   const knownAt = new Date(tools.nowMs)
   return {
     table,
     fields: [...columns.values()],
-    rows: wanted
-      .toSorted(byVersion)
-      .map((row) => versionRow(request, period, row, columns, knownAt)),
+    rows: wanted.toSorted(byVersion).map((row) => versionRow(request, row, columns, knownAt)),
     warnings: repeated > 0 ? [`${table} ${period}: ${repeated} rows came twice`] : [],
   }
 }
 
 /** A row of the merged report of a listed company; one of another period means the filter was not understood. */
-function isVersion(request: TushareRequest, period: string, row: TushareRow): boolean {
-  if (dayOf(row['end_date']) !== period) {
+function isVersion(request: TushareRequest, batch: Batch, row: TushareRow): boolean {
+  const end = dayOf(row['end_date'])
+  if (batch.kind === 'symbols') {
+    if (end === null || end < batch.since! || end > batch.period.slice(0, 10)) return false
+  } else if (end !== batch.period) {
     throw new LakeError(
       'SOURCE_FAILED',
-      `tushare ${request.api} ${period}: a row of ${String(row['end_date'])} came with it`,
+      `tushare ${request.api} ${batch.period}: a row of ${String(row['end_date'])} came with it`,
       {
-        details: { api: request.api, period, found: row['end_date'] },
+        details: { api: request.api, period: batch.period, found: row['end_date'] },
         next: 'Nothing of it was stored. Run the command again later.',
       },
     )
@@ -127,14 +131,13 @@ function measureColumns(table: string, rows: readonly TushareRow[]): Map<string,
 
 function versionRow(
   request: TushareRequest,
-  period: string,
   row: TushareRow,
   columns: ReadonlyMap<string, Field>,
   knownAt: Date,
 ): InputRow {
   const values: Record<string, unknown> = {
     symbol: symbolOf(row),
-    end_date: period,
+    end_date: dayOf(row['end_date']),
     source: 'tushare',
     notice_date: versionDate(row),
     known_at: knownAt,

@@ -13,6 +13,8 @@ const REPORT_TABLES = Object.keys(REPORT_APIS)
 const REFERENCE_TABLES = ['trade_cal', 'stock_basic', 'name_history']
 const BAR_TABLES = ['daily', 'adj_factor']
 
+/** Up to so many symbols are asked for one by one, which needs fewer points. */
+const SINGLE_SYMBOLS_MAX = 100
 /** Requests for a report of the whole market. */
 const REPORT_REQUESTS = 2
 const REFERENCE_REQUESTS: Readonly<Record<string, number>> = {
@@ -38,11 +40,13 @@ export function tushareCollector(settings: SourceSettings): Collector {
         case 'whole':
           return [await collectReference(access, batch.tables[0]!, batch, tools)]
         case 'quarter':
-          return collectQuarter(access, batch, tools)
+          return collectReports(access, batch, tools)
         case 'day':
           return collectDay(access, batch, tools)
         case 'symbols':
-          return collectSymbol(access, batch, tools)
+          return batch.tables.every((table) => table in REPORT_APIS)
+            ? collectReports(access, batch, tools)
+            : collectSymbol(access, batch, tools)
       }
     },
   }
@@ -65,6 +69,9 @@ function reportBatches(request: BatchRequest): Batch[] {
   const tables = REPORT_TABLES.filter((table) => request.tables.includes(table))
   if (tables.length === 0) return []
   const { since, until } = quarterRange(request)
+  const { symbols } = request
+  if (symbols && symbols.length <= SINGLE_SYMBOLS_MAX)
+    return symbolBatches(symbols, tables, since, until)
   return quarterEnds(since, until).map((period) => ({
     kind: 'quarter',
     period,
@@ -73,14 +80,13 @@ function reportBatches(request: BatchRequest): Batch[] {
   }))
 }
 
-async function collectQuarter(
+async function collectReports(
   access: TushareAccess,
   batch: Batch,
   tools: CollectorTools,
 ): Promise<CollectedTable[]> {
   const collected: CollectedTable[] = []
-  for (const table of batch.tables)
-    collected.push(await collectReport(access, table, batch.period, tools))
+  for (const table of batch.tables) collected.push(await collectReport(access, table, batch, tools))
   return collected
 }
 
@@ -118,7 +124,7 @@ async function missingDays(
   return open.filter((day) => recent.has(day) || !stored.has(day))
 }
 
-/** Factors are taken as whole series, so that Tushare can take a stock over from another source. */
+/** One batch a stock. Factors are taken as whole series, so that Tushare can take it over from another source. */
 function symbolBatches(
   symbols: readonly string[],
   tables: readonly string[],

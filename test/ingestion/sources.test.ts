@@ -176,24 +176,6 @@ describe('bars', () => {
   })
 })
 
-test('full statements and valuations stand beside the others', async () => {
-  const company = exchange
-    .world()
-    .market.companies.find((c) => c.type === 'general' && c.delistDate === '')!
-  const symbols = [company.symbol]
-  const deep = await syncLake(lake, { sources: ['eastmoney_f10'], tables: ['balance'], symbols })
-  expect(deep).toMatchObject({ outcome: 'committed', failed: [] })
-  const again = await syncLake(lake, { sources: ['eastmoney_f10'], tables: ['balance'], symbols })
-  expect(again).toMatchObject({ outcome: 'unchanged', requests: 1 })
-  const values = await syncLake(lake, { tables: ['daily_valuation'], symbols, since: '2026-04-01' })
-  expect(values.failed).toEqual([])
-  expect(await count('daily_valuation')).toBeGreaterThan(10)
-  const [label] = await rowsOf(
-    `SELECT label, unit, source FROM meta.columns WHERE "column" = 'pe_ttm' AND "table" = 'daily_valuation'`,
-  )
-  expect(label).toMatchObject({ label: '滚动市盈率', unit: '倍', source: 'PE_TTM' })
-})
-
 describe('files of a folder', () => {
   const folder = (): string => join(lake.root, 'imports')
 
@@ -246,15 +228,6 @@ test('a table that no source has is refused, with the sources that have it', asy
     code: 'INVALID_ARGUMENT',
     next: expect.stringContaining('indicators, balance'),
   })
-})
-
-test('what was fetched in slices is as fresh as its day', async () => {
-  const daily = (await lake.freshness()).find((one) => one.table === 'stock_basic')
-  expect(daily?.newestPeriod).toMatch(/^\d{4}-\d{2}-\d{2}$/)
-  const whole = await syncLake(lake, { tables: ['daily_valuation'], since: '2026-04-25', limit: 1 })
-  expect(whole.failed).toEqual([])
-  const valuations = (await lake.freshness()).find((one) => one.table === 'daily_valuation')
-  expect(valuations?.newestPeriod).toMatch(/^\d{4}-\d{2}-\d{2}$/)
 })
 
 test('the token stands in lake.toml and nowhere else', async () => {

@@ -83,6 +83,23 @@ describe('reports', () => {
     })
   })
 
+  test('of a named stock need fewer points: one request a statement, all periods', async () => {
+    const [one, more] = await collector.batches(
+      requestOf({ tables: ['income'], symbols: ['600000.SH'], since: '2024-01-01' }),
+    )
+    expect(more).toBeUndefined()
+    const row = ['600000.SH', '20250328', '20250328', '20241231', '1', '2', '1', 1, 1, 1]
+    const source = tushare(() =>
+      ok({ fields: STATEMENT, items: [row, row.with(3, '20240930'), row.with(3, '20191231')] }),
+    )
+    const [table] = await collector.collect(one!, toolsOf(source))
+    expect(table!.rows.map((r) => r['end_date'])).toEqual(['2024-12-31', '2024-09-30'])
+    expect(bodyOf(source.asked[0]!)).toMatchObject({
+      api_name: 'income',
+      params: { ts_code: '600000.SH' },
+    })
+  })
+
   test('of indicators ask for their columns by name, in the names of the lake', async () => {
     const fields = ['ts_code', 'ann_date', 'end_date', 'update_flag', 'eps', 'roe_waa', 'bps']
     const source = tushare(() =>
