@@ -73,7 +73,10 @@ function fieldOf(table: string, source: string, value: unknown): Field | undefin
   if (known) return describedField(known.name, 'double', { source, ...known.meaning })
   const type = typeof value === 'number' ? 'double' : typeof value === 'string' ? 'string' : null
   if (type === null || value === '-') return undefined
-  return describedField(source.toLowerCase(), type, { source })
+  // A name that means another item in the lake is not taken for it.
+  const name = source.toLowerCase()
+  const taken = measureOf(table, 'tushare', name) !== undefined
+  return describedField(taken ? `${name}_em` : name, type, { source })
 }
 
 /** The value of a cell: a number or text as its column wants it, null where the source has none. */

@@ -88,6 +88,11 @@ describe('indicators', () => {
     expect(table!.rows[1]).toMatchObject({ new_level: 1.5, new_word: '甲' })
   })
 
+  test('do not take a name of the source for an item of the lake that is called so', async () => {
+    const [table] = await collect(batch, { RPT_LICO_FN_CPD: [{ ...LICO_ROW, TOTAL_REVENUE: 5 }] })
+    expect(table!.rows[0]).toMatchObject({ total_revenue: 76755948.04, total_revenue_em: 5 })
+  })
+
   test.each([
     ['BPS', '1.23'],
     ['BPS', true],
