@@ -1,6 +1,8 @@
 /** What an engine shows: the views of one lake version over lists of files and tables in memory. */
 import type { LakeRecord } from '../storage/lake/record.ts'
 import type { TableView } from '../storage/lake/view.ts'
+import { identifier, literal } from '../storage/parquet/sql.ts'
+import { duckdbType } from '../storage/parquet/types.ts'
 import type { AttachedTable } from './attached.ts'
 import { attachedRelation, checkAttachedNames } from './attached.ts'
 import type { FileList } from './file-lists.ts'
@@ -35,6 +37,8 @@ export interface DisplayOptions {
   readonly knowledge: Knowledge | undefined
   /** Delta tables from elsewhere, shown beside the lake's. */
   readonly attached?: readonly AttachedTable[]
+  /** Tables of which a file cannot be read, with the error; the others are shown all the same. */
+  readonly broken?: ReadonlyMap<string, Error>
 }
 
 /** The display of a version; it goes on in the generation of the one before when no view has changed. */
@@ -45,10 +49,12 @@ export function displayOf(options: DisplayOptions, before?: Display): Display {
 }
 
 function buildDisplay(options: DisplayOptions, generation: number): Display {
-  const { record, views, resident, knowledge, attached = [] } = options
+  const { record, views, resident, knowledge, attached = [], broken } = options
   const tables = new Map(views.map((view) => [view.name, view]))
   const lists: FileList[] = []
   const tableSql = (view: TableView): string => {
+    const error = broken?.get(view.name)
+    if (error) return brokenSql(view, error)
     if (resident.has(view.name)) return residentSql(view)
     const listed = listedSql(view, generation)
     lists.push(...listed.lists)
@@ -77,6 +83,14 @@ function buildDisplay(options: DisplayOptions, generation: number): Display {
     withheld,
     generation,
   }
+}
+
+/** The columns of a table whose rows cannot be read: whoever asks for a row gets the error. */
+function brokenSql(view: TableView, error: Error): string {
+  const columns = view.snapshot.schema.fields.map(
+    (f) => `CAST(NULL AS ${duckdbType(f.type)}) AS ${identifier(f.name)}`,
+  )
+  return `SELECT ${columns.join(', ')} WHERE CAST(error(${literal(error.message)}) AS BOOLEAN)`
 }
 
 /** Statements that turn the views of one display into those of another. */

@@ -60,7 +60,9 @@ export function isMissingFile(error: unknown, directory: string): error is LakeE
 
 /** What a missing file means for whoever reads an old version. */
 export function versionGone(error: LakeError, version: number): LakeError {
-  return new LakeError('VERSION_VACUUMED', `a file of lake version ${version} is gone`, {
+  const file = /"([^"]+)"/.exec(error.message)?.[1]
+  const which = file === undefined ? '' : `: ${file}`
+  return new LakeError('VERSION_VACUUMED', `a file of lake version ${version} is gone${which}`, {
     details: { ...error.details, version },
     cause: error,
     next: 'Open the engine again. A lease, a tag or a longer [retention] versions keeps a version.',

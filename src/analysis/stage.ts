@@ -2,6 +2,7 @@
 import type { Parameters } from '../storage/parquet/bind.ts'
 import type { Database, Session } from '../storage/parquet/database.ts'
 import { identifier } from '../storage/parquet/sql.ts'
+import { tableNamesOf } from '../storage/parquet/statement.ts'
 import type { Lease } from '../storage/lake/lease.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
 import { refreshHead } from '../storage/lake/store.ts'
@@ -56,6 +57,7 @@ export class Stage {
   #memory: ResidentState
   #record: LakeRecord
   #moving: Promise<void> = Promise.resolve()
+  #broken: ReadonlyMap<string, Error> = new Map()
 
   constructor(parts: EngineParts) {
     this.#parts = parts
@@ -100,6 +102,7 @@ export class Stage {
       const { macros, relations } = display
       const dated = this.#parts.dated !== undefined
       const { tree } = await readOnly(session, sql, { macros, dated })
+      this.#checkWhole(tableNamesOf(tree), relations)
       await tellLists(session, display.lists, restrictionsOf(tree, relations, parameters))
       const held = { session, display }
       this.#held.add(held)
@@ -108,6 +111,14 @@ export class Stage {
       this.keep(session)
       throw error
     }
+  }
+
+  /** A statement over a table that cannot be read gets the reason, in full. */
+  #checkWhole(names: ReadonlySet<string>, relations: Display['relations']): void {
+    if (this.#broken.size === 0) return
+    for (const name of names)
+      for (const table of relations.get(name)?.tables ?? [])
+        if (this.#broken.has(table)) throw this.#broken.get(table)!
   }
 
   /** A connection that sees the views. */
@@ -156,28 +167,49 @@ export class Stage {
 
   /** Replaces the views whose text changed, all in one transaction, so that no statement sees half of it. */
   async #show(record: LakeRecord): Promise<void> {
-    const { store, database, resident, dated, attached } = this.#parts
+    const { store, resident, dated, attached } = this.#parts
     const views = await tableViews(store, record)
     const tables = new Map(views.map((view) => [view.name, view]))
     const move = dated
       ? { state: this.#memory, statements: [] }
       : residentMove(this.#memory, residentTables(resident, tables))
-    const knowledge = dated?.knowledge
-    const shown = { record, views, resident: move.state, knowledge, attached }
-    const display = displayOf(shown, this.#display)
-    const statements = [...move.statements, ...changes(this.#display, display)]
-    if (statements.length > 0) {
-      await database.using(async (session) => {
-        await this.#enter(session)
-        await checkAttached(session, attached)
-        await tellLists(session, display.lists, new Map())
-        await session.run(['BEGIN', ...statements, 'COMMIT'].join('; '))
-      })
-    }
+    const shown = { record, views, resident: move.state, knowledge: dated?.knowledge, attached }
+    const broken = new Map<string, Error>()
+    let display = displayOf({ ...shown, broken }, this.#display)
+    while (!(await this.#apply(display, move.statements, broken)))
+      display = displayOf({ ...shown, broken }, this.#display)
+    this.#broken = broken
     this.#display = display
     this.#memory = move.state
     this.#record = record
     await this.#protect()
+  }
+
+  /** Makes the views; false when a table turned out to be broken, so that they must be made in another way. */
+  async #apply(
+    display: Display,
+    before: readonly string[],
+    broken: Map<string, Error>,
+  ): Promise<boolean> {
+    const statements = [...before, ...changes(this.#display, display)]
+    if (statements.length === 0) return true
+    try {
+      await this.#parts.database.using(async (session) => {
+        await this.#enter(session)
+        await checkAttached(session, this.#parts.attached)
+        await tellLists(session, display.lists, new Map())
+        await session.run(['BEGIN', ...statements, 'COMMIT'].join('; '))
+      })
+      return true
+    } catch (error) {
+      const view = display.views.find(
+        ({ name, directory }) =>
+          !broken.has(name) && error instanceof Error && error.message.includes(`${directory}/`),
+      )
+      if (!view) throw error
+      broken.set(view.name, error as Error)
+      return false
+    }
   }
 
   /** Schemas that few statements name are made when one does: `meta` for each version, aliases once. */

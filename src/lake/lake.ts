@@ -302,9 +302,9 @@ export class Lake {
     return database.using((session) => verifyLake(this.#store, head, { deep, session }))
   }
 
-  /** Finds what is wrong; `fix` mends what can be mended. */
+  /** Finds what is wrong, every byte held against its hash; `fix` mends what can be mended. */
   doctor(options: { readonly fix?: boolean } = {}): Promise<DoctorReport> {
-    return examineLake(this.#store, { deep: false, fix: options.fix ?? false })
+    return examineLake(this.#store, { deep: true, fix: options.fix ?? false })
   }
 
   /** A consistent copy in another directory, made while others write. */
