@@ -57,6 +57,8 @@ const MUTANTS = [
     file: 'storage/lake/vacuum.js',
     from: /const \{ versions: leased(, expired)? \} = await listLeases\(store\);/g,
     to: 'const leased = []; const expired = [];',
+    // Maintenance must live long enough to do its harm.
+    faultMs: '4000',
     by: 'torture',
   },
   {

@@ -57,14 +57,15 @@ export async function torture(options = {}) {
     )
     startCrew(crew, settings)
     const archive = startArchive(root, history)
-    await faults(
+    await faults({
       crew,
       chance,
       log,
       disk,
-      startedMs + settings.seconds * 1000,
-      settings.untilFound && (() => found(root, history, settings)),
-    )
+      faultMs: settings.faultMs,
+      untilMs: startedMs + settings.seconds * 1000,
+      isFound: settings.untilFound && (() => found(root, history, settings)),
+    })
     log({ e: 'calm' })
     await pause(settings.calmMs)
     const late = await crew.finish(60_000)
@@ -151,7 +152,7 @@ function found(root, history, settings) {
   return checkHistory(root, events, agesOf(settings)).violations.length > 0
 }
 
-async function faults(crew, chance, log, disk, untilMs, isFound) {
+async function faults({ crew, chance, log, disk, faultMs, untilMs, isFound }) {
   let lastFullMs = 0
   let lastLookMs = Date.now()
   while (Date.now() < untilMs) {
@@ -159,7 +160,7 @@ async function faults(crew, chance, log, disk, untilMs, isFound) {
       if (isFound()) return
       lastLookMs = Date.now()
     }
-    await pause(Math.min(50 + -Math.log(1 - chance()) * DEFAULTS.faultMs, untilMs - Date.now() + 1))
+    await pause(Math.min(50 + -Math.log(1 - chance()) * faultMs, untilMs - Date.now() + 1))
     const dice = chance()
     if (disk !== undefined && dice < 0.1 && Date.now() - lastFullMs > 8000) {
       await fillDisk(disk, 300 + chance() * 1500, log)

@@ -33,6 +33,7 @@ const { values } = parseArgs({
     writers: { type: 'string', default: '3' },
     readers: { type: 'string', default: '2' },
     retention: { type: 'string', default: '8' },
+    'fault-ms': { type: 'string', default: '700' },
     skew: { type: 'string', default: '1500' },
     'no-foreign': { type: 'boolean', default: false },
     'until-found': { type: 'boolean', default: false },
@@ -49,6 +50,7 @@ const result = await torture({
   readers: Number(values.readers),
   retentionSeconds: Number(values.retention),
   skewMs: Number(values.skew),
+  faultMs: Number(values['fault-ms']),
   foreign: values['no-foreign'] ? undefined : pythonPackages(),
   untilFound: values['until-found'],
 })
