@@ -92,10 +92,10 @@ function readFollowing(task, lake) {
 function readLong(task, lake) {
   return withEngine(task, lake, 'long', {}, async (engine, t0) => {
     const until = Date.now() + task.longMs * (0.5 + task.chance())
-    // What was read before may be answered from memory: half of the time the first look is the last one.
+    // What was read before may be answered from memory: half of the time the first look comes after a vacuum.
     if (task.chance() < 0.5) {
       await engine.initViews()
-      while (Date.now() < until && !task.stopped.yes) await pause(100)
+      await belowHorizon(lake, engine.version, task)
       return readOnce(task, engine, 'long', t0)
     }
     while (Date.now() < until && !task.stopped.yes) {
@@ -103,6 +103,17 @@ function readLong(task, lake) {
       await pause(150 + task.chance() * 500)
     }
   })
+}
+
+/** Waits until a vacuum has given up a version, and some time to delete; not for ever. */
+async function belowHorizon(lake, version, task) {
+  const until = Date.now() + 30_000
+  while (Date.now() < until && !task.stopped.yes) {
+    await pause(200)
+    const head = await lake.head().catch(() => undefined)
+    if (head && head.horizon > version) return pause(500)
+  }
+  return undefined
 }
 
 /** Opens `analysis.duckdb` with a DuckDB that knows nothing of lakes, as any notebook would. */
