@@ -17,7 +17,7 @@ export default defineConfig({
           ...shared,
           name: 'quick',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.long.test.ts'],
+          exclude: ['test/**/*.long.test.ts', 'test/**/*.interop.test.ts'],
         },
       },
       {
@@ -27,6 +27,17 @@ export default defineConfig({
           include: ['test/**/*.long.test.ts'],
           testTimeout: 900_000,
           hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'interop',
+          include: ['test/**/*.interop.test.ts'],
+          testTimeout: 300_000,
+          // The first run installs the other engines.
+          hookTimeout: 1_200_000,
+          maxWorkers: 1,
         },
       },
     ],

@@ -9,7 +9,7 @@ import { shownConfig } from '../src/lake/config.ts'
 import { VERSION } from '../src/model/version.ts'
 import { localFiles } from '../src/storage/files/local.ts'
 
-const SKIPPED = new Set(['node_modules', 'dist', 'coverage', '.git'])
+const SKIPPED = new Set(['node_modules', 'dist', 'coverage', '.git', '.venv'])
 const documents = markdown('.')
 const read = (path: string): string => readFileSync(path, 'utf8')
 const program = buildProgram(async () => undefined)

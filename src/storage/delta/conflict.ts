@@ -46,18 +46,20 @@ export interface RowTest {
 /**
  * Why a change staged on `base` cannot be published on `now`; undefined if it can. Every file it removes must
  * still be live; what became live since must, by mode, be nothing, hold none of its keys, or no matching row.
+ * Files that were live at `tested` have passed before.
  */
 export async function clash(
   change: StagedChange,
   base: Snapshot,
   now: Snapshot,
   rows: RowTest,
+  tested: Snapshot = base,
 ): Promise<string | undefined> {
   const gone = change.removes.find((remove) => !now.files.has(fileKey(remove)))
   if (gone) return `another commit rewrote ${gone.path}`
   const terms = protocolClash(change, base, now) ?? metadataClash(change, base, now)
   if (terms !== undefined) return terms
-  const fresh = freshFiles(base, now)
+  const fresh = freshFiles(tested, now)
   return fresh.length === 0 ? undefined : freshClash(change, fresh, now, rows)
 }
 

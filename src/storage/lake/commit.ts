@@ -1,5 +1,5 @@
 /** Lake commits: stage on a settled base, test against what happened since, publish one record. */
-import { LakeError, messageOf } from '../../model/errors.ts'
+import { LakeError, hasCode, messageOf } from '../../model/errors.ts'
 import { discardWritten, syncStaged } from '../delta/stage.ts'
 import type { Database, Session } from '../parquet/database.ts'
 import { buildRecord } from './build-record.ts'
@@ -40,7 +40,9 @@ export async function commitLake(
   const session = await (await database()).connect()
   try {
     for (let attempt = 1; ;) {
-      const result = await attemptCommit(store, session, callback, options, scope, attempt)
+      const result = await attemptCommit(store, session, callback, options, scope, attempt).catch(
+        busyConflict,
+      )
       if (result.kind === 'rescope') continue
       if (result.kind !== 'again') return result
       if (attempt++ >= ATTEMPTS_MAX) return { kind: 'conflict', reason: result.reason }
@@ -49,6 +51,12 @@ export async function commitLake(
   } finally {
     await session.close()
   }
+}
+
+/** Who never gets a turn beside a busy writer, in the lake or in a Delta log, has changed nothing. */
+function busyConflict(error: unknown): LakeOutcome {
+  if (!hasCode(error, 'WRITE_CONFLICT')) throw error
+  return { kind: 'conflict', reason: error.message }
 }
 
 type Again = { readonly kind: 'again'; readonly reason: string }

@@ -20,13 +20,14 @@ export type Inspection =
   /** Its rows break the table: a repeated key, a file outside or of other types. */
   | { readonly kind: 'dirty'; readonly reason: string }
 
-/** Judges a foreign commit on top of a snapshot. */
+/** Judges a foreign commit on top of a snapshot. `unread`: it will be taken back, so that its rows do not matter. */
 export async function inspectForeign(
   store: Store,
   directory: string,
   before: Snapshot,
   version: number,
   commit: Commit,
+  { unread = false }: { readonly unread?: boolean } = {},
 ): Promise<Inspection> {
   const incompatible = incompatibility(before, commit)
   if (incompatible !== undefined) return { kind: 'incompatible', reason: incompatible }
@@ -37,6 +38,7 @@ export async function inspectForeign(
   } catch (error) {
     return { kind: 'incompatible', reason: messageOf(error) }
   }
+  if (unread) return { kind: 'adoptable', snapshot: after }
   const dirty =
     (await unsafeFile(store, directory, commit.adds)) ??
     (await dirtiness(store, directory, before, after))

@@ -46,7 +46,19 @@ interface RolledTable {
 /** In the `commitInfo` of a commit of ours: the foreign versions it took back. */
 const UNDONE = 'marketlake.undone'
 /** Attempts to win the next Delta version against foreign writers, bounded so that no writer waits for ever. */
-const RACES_MAX = 200
+const RACES_MAX = 1000
+
+/** Foreign commits that were met instead of ours, oldest first, and what they came to. */
+interface Course {
+  readonly foreign: Commit[]
+  /** The state before ours would have come; undefined before version 0. */
+  readonly base: Snapshot | undefined
+  /** The state after the foreign commits that were judged. */
+  now: Snapshot | undefined
+  judged: number
+  /** One of them cannot stand beside ours, so that all of them are taken back. */
+  undo: boolean
+}
 
 async function rollTable(
   store: Store,
@@ -57,32 +69,40 @@ async function rollTable(
   const directory = tableDirectory(store, entry.path)
   const log = join(directory, LOG_DIRECTORY)
   if (commit.version === 0) await ensureLog(store, directory, log)
-  const foreign: Commit[] = []
+  let course: Course | undefined
   for (let race = 0; race < RACES_MAX; race++) {
-    const version = commit.version + foreign.length
+    const version = commit.version + (course?.foreign.length ?? 0)
     const there = await commitAt(store.files, directory, version)
     if (there && isOurs(store, record, there)) {
       await store.files.sync(log)
-      return { entry: { ...entry, version }, foreign: describe(commit, foreign, undoneBy(there)) }
+      const undone = undoneBy(there)
+      return { entry: { ...entry, version }, foreign: describe(commit, course, undone) }
     }
     if (there) {
-      foreign.push(there)
+      course ??= await startCourse(store, entry, commit)
+      course.foreign.push(there)
       continue
     }
-    const plan = await planCommit(store, record, commit, directory, foreign)
-    if (plan.kind === 'freeze') return frozen(store, record, commit, entry, foreign, plan.reason)
-    if (foreign.length > 0) await store.files.sync(log)
+    const plan = await planCommit(store, record, commit, directory, course)
+    if (plan.kind === 'freeze') return frozen(store, record, commit, entry, course, plan.reason)
+    if (course) await store.files.sync(log)
     const text = commitText(plan.commit)
     if ((await publish(store.files, log, commitName(version), text, store.effects)) === 'exists')
       continue
     await store.files.sync(log)
     await remember(store, entry.path, version, plan.commit)
-    return { entry: { ...entry, version }, foreign: describe(commit, foreign, plan.undone) }
+    return { entry: { ...entry, version }, foreign: describe(commit, course, plan.undone) }
   }
   throw new LakeError('WRITE_CONFLICT', `other engines keep committing to ${commit.table}`, {
     details: { table: commit.table, version: commit.version },
     next: 'Run the command again when the other writer is less busy.',
   })
+}
+
+async function startCourse(store: Store, entry: TableEntry, commit: TableCommit): Promise<Course> {
+  const { version } = commit
+  const base = version === 0 ? undefined : await deltaAt(store, entry.path, version - 1)
+  return { foreign: [], base, now: base, judged: 0, undo: false }
 }
 
 async function ensureLog(store: Store, directory: string, log: string): Promise<void> {
@@ -110,44 +130,46 @@ async function planCommit(
   record: LakeRecord,
   commit: TableCommit,
   directory: string,
-  foreign: readonly Commit[],
+  course: Course | undefined,
 ): Promise<Plan> {
   const own = tableCommitOf(record, commit)
-  if (foreign.length === 0) return { kind: 'commit', commit: own, undone: [] }
-  const { path } = record.tables[commit.table]!
-  const base = commit.version === 0 ? undefined : await deltaAt(store, path, commit.version - 1)
-  if (!base) return { kind: 'freeze', reason: 'another engine created the table' }
-  const judged = await judge(store, directory, base, commit.version, foreign)
-  if (judged.kind === 'freeze') return judged
-  const clashing =
-    judged.kind === 'dirty' ||
-    (await clash(changeOf(commit, own), base, judged.now, store.data.rowTest(directory))) !==
-      undefined
-  if (!clashing) return { kind: 'commit', commit: withMetadata(own, base, judged.now), undone: [] }
-  const undone = foreign.map((_, i) => commit.version + i)
-  return { kind: 'commit', commit: undoing(store, own, base, judged.now, undone), undone }
+  if (!course) return { kind: 'commit', commit: own, undone: [] }
+  if (!course.base) return { kind: 'freeze', reason: 'another engine created the table' }
+  const reason = await judgeNew(store, directory, commit, own, course)
+  if (reason !== undefined) return { kind: 'freeze', reason }
+  const [base, now] = [course.base, course.now!]
+  if (!course.undo) return { kind: 'commit', commit: withMetadata(own, base, now), undone: [] }
+  const undone = course.foreign.map((_, i) => commit.version + i)
+  return { kind: 'commit', commit: undoing(store, own, base, now, undone), undone }
 }
 
-type Judged =
-  | { readonly kind: 'adoptable' | 'dirty'; readonly now: Snapshot }
-  | { readonly kind: 'freeze'; readonly reason: string }
-
-async function judge(
+/**
+ * Judges the foreign commits that came since the last try, each once: a busy writer adds new ones while we judge,
+ * and whoever began again with all of them would never catch up. Gives the reason to freeze the table, if any.
+ */
+async function judgeNew(
   store: Store,
   directory: string,
-  base: Snapshot,
-  first: number,
-  foreign: readonly Commit[],
-): Promise<Judged> {
-  let now = base
-  let kind: 'adoptable' | 'dirty' = 'adoptable'
-  for (const [i, commit] of foreign.entries()) {
-    const inspection = await inspectForeign(store, directory, now, first + i, commit)
-    if (inspection.kind === 'incompatible') return { kind: 'freeze', reason: inspection.reason }
-    if (inspection.kind === 'dirty') kind = 'dirty'
-    now = advance(now, first + i, commit, directory)
+  commit: TableCommit,
+  own: Commit,
+  course: Course,
+): Promise<string | undefined> {
+  const tested = course.now!
+  for (; course.judged < course.foreign.length; course.judged++) {
+    const [before, version] = [course.now!, commit.version + course.judged]
+    const foreign = course.foreign[course.judged]!
+    const inspection = await inspectForeign(store, directory, before, version, foreign, {
+      unread: course.undo,
+    })
+    if (inspection.kind === 'incompatible') return inspection.reason
+    course.undo ||= inspection.kind === 'dirty'
+    course.now = advance(before, version, foreign, directory)
   }
-  return { kind, now }
+  if (course.undo || course.now === tested) return undefined
+  const rows = store.data.rowTest(directory)
+  const change = changeOf(commit, own)
+  course.undo = (await clash(change, course.base!, course.now!, rows, tested)) !== undefined
+  return undefined
 }
 
 function changeOf(commit: TableCommit, own: Commit): StagedChange {
@@ -196,22 +218,22 @@ function frozen(
   record: LakeRecord,
   commit: TableCommit,
   entry: TableEntry,
-  foreign: readonly Commit[],
+  course: Course | undefined,
   reason: string,
 ): RolledTable {
   store.frozen.set(entry.path, { version: commit.version, reason })
   return {
     entry: { path: entry.path, version: commit.version - 1, over: record.version },
-    foreign: describe(commit, foreign, []),
+    foreign: describe(commit, course, []),
   }
 }
 
 function describe(
   commit: TableCommit,
-  foreign: readonly Commit[],
+  course: Course | undefined,
   undone: readonly number[],
 ): ForeignCommit[] {
-  return foreign.map((one, i) => ({
+  return (course?.foreign ?? []).map((one, i) => ({
     ...describeForeign(commit.table, commit.version + i, one),
     ...(undone.length > 0 && { undone: true }),
   }))
