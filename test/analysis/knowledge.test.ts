@@ -44,6 +44,45 @@ describe('knowledge of a date', () => {
     await engine.close()
   })
 
+  test('what a bank does not report is NULL, and what it does report adds up', async () => {
+    const lake = await newLake()
+    const bank = { symbol: '600036.SH', source: 'eastmoney' }
+    const rows = [
+      ['2023-06-30', 50],
+      ['2023-12-31', 100],
+      ['2024-03-31', 30],
+      ['2024-06-30', 65],
+    ].map(([end_date, n]) => ({
+      ...bank,
+      end_date,
+      notice_date: addDays(String(end_date), 20),
+      total_revenue: n,
+      n_income_attr_p: Number(n) / 2,
+    }))
+    // No cost of sales, and no cash flow statement at all; the mid-year report stands in the indicators only.
+    await lake.write('bank', async (tx) => {
+      await tx.upsert('income', rows.slice(0, 3))
+      await tx.upsert('indicators', rows)
+    })
+    const engine = await lake.analysis()
+    const columns =
+      'end_date::VARCHAR AS e, total_revenue AS r, oper_cost AS c, n_cashflow_act AS f'
+    const none = { c: null, f: null }
+    expect(await engine.query(`SELECT ${columns} FROM fin_ttm ORDER BY 1`)).toEqual([
+      { e: '2023-06-30', r: null, ...none },
+      { e: '2023-12-31', r: 100, ...none },
+      { e: '2024-03-31', r: null, ...none },
+      { e: '2024-06-30', r: 115, ...none },
+    ])
+    expect(await engine.query(`SELECT ${columns} FROM fin_single_quarter ORDER BY 1`)).toEqual([
+      { e: '2023-06-30', r: null, ...none },
+      { e: '2023-12-31', r: null, ...none },
+      { e: '2024-03-31', r: 30, ...none },
+      { e: '2024-06-30', r: 35, ...none },
+    ])
+    await engine.close()
+  })
+
   test('bars, factors, names, listings and shares end at the date', async () => {
     const lake = await newLake()
     await lake.write('market', async (tx) => {

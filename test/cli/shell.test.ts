@@ -1,4 +1,6 @@
 /** The shell: statements and commands, piped and on a terminal; completion; plots. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -248,6 +250,15 @@ describe('the command', () => {
     })
     expect([code, stdout]).toEqual([1, 'n\n2\n'])
     expect(stderr).toContain('999')
+  })
+
+  test('Ctrl-C ends a query with 130', async () => {
+    const args = ['dist/cli/main.js', '--lake', lake.root, 'query', '-f', 'csv']
+    const child = spawn(process.execPath, [...args, 'SELECT * FROM range(1000000000000)'])
+    child.stdout.once('data', () => child.kill('SIGINT'))
+    child.stdout.resume()
+    const [code] = (await once(child, 'close')) as [number]
+    expect(code).toBe(130)
   })
 
   test('completion prints a script, and answers it', async () => {
