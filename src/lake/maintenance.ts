@@ -93,7 +93,7 @@ export async function optimizeDue(
 
 const VACUUM_INTERVAL_MS = 86_400_000
 
-/** Vacuums once a day, by the time of the last vacuum that the lake itself tells. */
+/** Vacuums once a day, or as often as versions grow old where that is sooner, by the time of the last vacuum that the lake itself tells. */
 export async function vacuumDue(
   context: MaintenanceContext,
   stop: () => boolean,
@@ -101,7 +101,8 @@ export async function vacuumDue(
 ): Promise<VacuumResult | undefined> {
   const { store } = context
   const nowMs = await fileSystemNow(store, logDirectory(store.root))
-  if (nowMs - (await lastVacuumMs(store)) < VACUUM_INTERVAL_MS) return undefined
+  const intervalMs = Math.min(VACUUM_INTERVAL_MS, store.retention.versionsMs)
+  if (nowMs - (await lastVacuumMs(store)) < intervalMs) return undefined
   return vacuumLake(store, { apply: true, stop, publishViews })
 }
 

@@ -5,7 +5,7 @@ import type { Files } from '../files/files.ts'
 import { parquetRows } from '../parquet/rows-file.ts'
 import type { Action, Commit } from './actions.ts'
 import { corrupt } from './actions.ts'
-import { commitOf, parseCommit } from './parse.ts'
+import { parseCommit, sortActions } from './parse.ts'
 import { SIDECARS } from './names.ts'
 import { canonicalPath } from './paths.ts'
 import type { CheckpointFiles } from './segment.ts'
@@ -26,13 +26,9 @@ export async function readCheckpoint(
     actions = actions.concat(await readActions(files, join(directory, name)))
   for (const name of sidecarsOf(actions))
     actions = actions.concat(await readActions(files, sidecarPath(directory, name)))
-  const schemaString = actions
-    .map((action) => (action['metaData'] as { schemaString?: string } | null)?.schemaString)
-    .find((text) => text !== undefined)
-  const state = commitOf(
-    actions.map((action) => withStats(action, schemaString)),
-    where,
-  )
+  const schemaString = schemaStringOf(actions)
+  // A checkpoint is reconciled already; looking for repeated paths would only take time.
+  const state = sortActions(actions, where, (add) => withStats(add, schemaString))
   if (!state.protocol || !state.metadata)
     throw corrupt(where, 'the checkpoint has no protocol or metaData')
   return state
@@ -59,10 +55,20 @@ function jsonActions(content: Uint8Array, path: string): Action[] {
 }
 
 function sidecarsOf(actions: readonly Action[]): string[] {
-  return actions.flatMap((action) => {
-    const path = (action['sidecar'] as { path?: unknown } | null | undefined)?.path
-    return typeof path === 'string' ? [path] : []
-  })
+  const paths: string[] = []
+  for (const { sidecar } of actions) {
+    const path = (sidecar as { path?: unknown } | null | undefined)?.path
+    if (typeof path === 'string') paths.push(path)
+  }
+  return paths
+}
+
+function schemaStringOf(actions: readonly Action[]): string | undefined {
+  for (const { metaData } of actions) {
+    const text = (metaData as { schemaString?: unknown } | null | undefined)?.schemaString
+    if (typeof text === 'string') return text
+  }
+  return undefined
 }
 
 /** The name of a sidecar is relative to the sidecar directory and URI-encoded. */
@@ -78,20 +84,17 @@ function sidecarPath(directory: string, path: string): string {
 }
 
 /** Some writers keep statistics as typed columns only. */
-function withStats(action: Action, schemaString: string | undefined): Action {
-  const add = action['add'] as Record<string, unknown> | null | undefined
-  if (!add) return action
+function withStats(add: Record<string, unknown>, schemaString: string | undefined): unknown {
   for (const name of ['size', 'modificationTime']) {
     // The row is ours, just decoded; a number that is not exact stays as it is and is refused later.
     const value = add[name]
     if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) add[name] = Number(value)
   }
-  if (!add['stats_parsed'] && !add['partitionValues_parsed']) return action
+  if (!add['stats_parsed'] && !add['partitionValues_parsed']) return add
   const { stats_parsed: parsed, partitionValues_parsed: _values, ...rest } = add
-  if (typeof rest['stats'] === 'string' || !parsed || schemaString === undefined)
-    return { add: rest }
+  if (typeof rest['stats'] === 'string' || !parsed || schemaString === undefined) return rest
   const stats = statsFromParsed(parsed as Record<string, unknown>, schemaString)
-  return { add: stats === undefined ? rest : { ...rest, stats } }
+  return stats === undefined ? rest : { ...rest, stats }
 }
 
 /** Reads a commit file; undefined if it is not there. */

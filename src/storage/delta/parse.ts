@@ -13,11 +13,15 @@ import type {
 } from './actions.ts'
 import { checkCommit, corrupt } from './actions.ts'
 
+/** No text of JavaScript is longer. */
+const COMMIT_BYTES_MAX = 2 ** 29
+
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** Parses a commit file. An empty, torn or illegal one is `CORRUPT_LOG`; unknown actions are ignored. */
 export function parseCommit(content: Uint8Array, where: string): Commit {
   if (content.length === 0) throw corrupt(where, 'the file is empty')
+  if (content.length >= COMMIT_BYTES_MAX) throw corrupt(where, 'the file is larger than 512 MB')
   let text: string
   try {
     text = decoder.decode(content)
@@ -46,8 +50,19 @@ function parseLine(line: string, where: string): Action {
   return value as Action
 }
 
-/** Sorts actions by kind and checks them. */
+/** Sorts the actions of a commit by kind and checks them. */
 export function commitOf(actions: readonly Action[], where: string): Commit {
+  const commit = sortActions(actions, where)
+  checkCommit(commit, where)
+  return commit
+}
+
+/** Sorts actions by kind. `prepare` may change an `add` before it is parsed. */
+export function sortActions(
+  actions: readonly Action[],
+  where: string,
+  prepare: (add: Record<string, unknown>) => unknown = (add) => add,
+): Commit {
   const sorted = {
     commitInfo: undefined as CommitInfo | undefined,
     protocols: [] as Protocol[],
@@ -66,7 +81,8 @@ export function commitOf(actions: readonly Action[], where: string): Commit {
       else if (name === 'metaData') sorted.metadatas.push(parseMetadata(value, where))
       else if (name === 'txn') sorted.txns.push(parseTransaction(value, where))
       else if (name === 'domainMetadata') sorted.domains.push(parseDomain(value, where))
-      else if (name === 'add') sorted.adds.push(parseAdd(value, where))
+      else if (name === 'add')
+        sorted.adds.push(parseAdd(prepare(nodeOf(value, where) as Record<string, unknown>), where))
       else if (name === 'remove') sorted.removes.push(parseRemove(value, where))
     }
   }
@@ -84,14 +100,12 @@ function single(
   const { commitInfo, protocols, metadatas, ...rest } = sorted
   if (protocols.length > 1) throw corrupt(where, 'two protocol actions in one commit')
   if (metadatas.length > 1) throw corrupt(where, 'two metaData actions in one commit')
-  const commit: Commit = {
+  return {
     ...rest,
     ...(commitInfo && { commitInfo }),
     ...(protocols[0] && { protocol: protocols[0] }),
     ...(metadatas[0] && { metadata: metadatas[0] }),
   }
-  checkCommit(commit, where)
-  return commit
 }
 
 type Node = Readonly<Record<string, unknown>>

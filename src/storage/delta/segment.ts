@@ -25,6 +25,7 @@ export interface LogListing {
 /** Lists the log of a table. `undefined` if there is no log: a table exists once it has a commit or checkpoint. */
 export async function listLog(files: Files, table: string): Promise<LogListing | undefined> {
   const directory = join(table, LOG_DIRECTORY)
+  if ((await files.stat(directory))?.kind === 'other') throw linkedLog(directory)
   const entries = (await files.list(directory)).flatMap((name) => parseLogName(name) ?? [])
   const commits = entries.filter((e) => e.kind === 'commit').map((e) => e.version)
   const single = entries.flatMap((e) =>
@@ -39,6 +40,14 @@ export async function listLog(files: Files, table: string): Promise<LogListing |
       (a, b) => b.version - a.version || FORMS.indexOf(a.form) - FORMS.indexOf(b.form),
     ),
   }
+}
+
+/** What a link points to may be written by somebody who does not know this table. */
+function linkedLog(directory: string): LakeError {
+  return new LakeError('IO_ERROR', `the log is a symbolic link or no directory: ${directory}`, {
+    details: { path: directory, operation: 'list', errno: 'ELOOP' },
+    next: 'Open the table at the place where its log really stands.',
+  })
 }
 
 const FORMS = ['uuid', 'parts', 'classic']

@@ -11,9 +11,10 @@ export function identifiers(names: readonly string[], alias?: string): string {
   return names.map((name) => prefix + identifier(name)).join(', ')
 }
 
-/** A text literal. */
+/** A text literal. The parser ends at a NUL, so that character is put in by a function. */
 export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
+  const parts = text.split('\0').map((part) => `'${part.replaceAll("'", "''")}'`)
+  return parts.length === 1 ? parts[0]! : `(${parts.join(' || chr(0) || ')})`
 }
 
 /** A path for `read_parquet`, which takes globs: `[`, `*` and `?` are escaped. */
