@@ -4,7 +4,7 @@ import { findField } from '../model/schema.ts'
 import type { AddFile } from '../storage/delta/actions.ts'
 import { filePath } from '../storage/delta/paths.ts'
 import type { Range } from '../storage/delta/prune.ts'
-import { mayMatch } from '../storage/delta/prune.ts'
+import { NO_TEXT_ABOVE, mayMatch } from '../storage/delta/prune.ts'
 import { snapshotSql } from '../storage/delta/relation.ts'
 import type { TableView } from '../storage/lake/view.ts'
 import { identifier, literal, pathList } from '../storage/parquet/sql.ts'
@@ -86,7 +86,7 @@ export function prunedPaths(list: FileList, restrictions: readonly Restriction[]
 /** Texts are compared with dates only when they are dates in the one form that sorts as they do. */
 function isComparable({ snapshot }: TableView, { column, min, max }: Range): boolean {
   if (findField(snapshot.schema, column)?.type !== 'date') return true
-  return [min, max].every((bound) => bound === '' || bound === '\u{10ffff}' || isDate(bound))
+  return [min, max].every((bound) => bound === '' || bound === NO_TEXT_ABOVE || isDate(bound))
 }
 
 function isDate(bound: string | number): boolean {

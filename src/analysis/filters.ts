@@ -2,6 +2,7 @@
 import { parseDay } from '../model/date.ts'
 import { parseSymbol } from '../model/symbol.ts'
 import type { Range } from '../storage/delta/prune.ts'
+import { NO_TEXT_ABOVE } from '../storage/delta/prune.ts'
 import type { Parameters } from '../storage/parquet/bind.ts'
 import type { SyntaxNode } from '../storage/parquet/statement.ts'
 import type { Relation } from './relation.ts'
@@ -177,7 +178,7 @@ function ranged(
     (min !== undefined && max !== undefined && typeof min !== typeof max)
   )
     return undefined
-  const [low, high] = typeof known === 'string' ? ['', '\u{10ffff}'] : [-Infinity, Infinity]
+  const [low, high] = typeof known === 'string' ? ['', NO_TEXT_ABOVE] : [-Infinity, Infinity]
   return { ...name, ranges: [{ column: name.column, min: min ?? low, max: max ?? high }] }
 }
 
