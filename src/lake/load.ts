@@ -11,6 +11,7 @@ import { temporaryName } from '../storage/delta/stage.ts'
 import type { RowCounts } from '../storage/delta/stage.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import type { Transaction } from '../storage/lake/transaction.ts'
+import { localFiles } from '../storage/files/local.ts'
 import type { Session } from '../storage/parquet/database.ts'
 import { relationSchema } from '../storage/parquet/inspect.ts'
 import { identifier, literal } from '../storage/parquet/sql.ts'
@@ -24,6 +25,7 @@ import {
   storableTypes,
   withTimezone,
 } from './input-file.ts'
+import { isEncodingError, withUtf8Copies } from './gbk-file.ts'
 import type { Lake } from './lake.ts'
 
 /** How files are loaded. */
@@ -105,6 +107,19 @@ async function readFiles(
       },
     )
   }
+  try {
+    return await materialize(session, paths, options)
+  } catch (error) {
+    if (!formats.has('csv') || !isEncodingError(error)) throw error
+    return withUtf8Copies(localFiles, paths, (copies) => materialize(session, copies, options))
+  }
+}
+
+async function materialize(
+  session: Session,
+  paths: readonly string[],
+  options: LoadOptions,
+): Promise<{ name: string; untyped: boolean }> {
   const relation = inputRelation(paths, formatOf(paths[0]!))
   const name = temporaryName('file')
   await session.run(`CREATE OR REPLACE TEMP VIEW ${identifier(`${name}_raw`)} AS ${relation.sql}`)
