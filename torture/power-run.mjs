@@ -91,9 +91,9 @@ async function cutOnce({ mount, image, root, history, settings, chance, log, inc
   crew.start({ role: 'writer', id: 0, maintenance: true })
   crew.start({ role: 'writer', id: 1, maintenance: false })
   if (incarnation % 3 === 0) crew.start({ role: 'maintenance', id: 0 })
-  await pause(1300 + chance() * 2200)
+  await untilAcknowledged(history, 2 + chance() * 20)
   if (chance() < 0.3) crew.kill(crew.pick(chance))
-  await pause(chance() * 800)
+  await pause(chance() * 300)
   const from = Date.now()
   run('xfs_io', '-x', '-c', 'shutdown', mount)
   await crew.killAll()
@@ -104,6 +104,14 @@ async function cutOnce({ mount, image, root, history, settings, chance, log, inc
   if (!existsSync(root)) throw new Error('the lake itself is gone')
   // An answer written down after the cut is no promise: xfs lets the sync of a directory succeed on a dead disk.
   return [from, to]
+}
+
+/** Waits until so many more commits were acknowledged: a cut before the first one would show nothing. */
+async function untilAcknowledged(history, count) {
+  const acknowledged = () => readHistory(history).filter((event) => event.e === 'committed').length
+  const until = Date.now() + 20_000
+  const target = acknowledged() + count
+  while (acknowledged() < target && Date.now() < until) await pause(100)
 }
 
 async function unmount(mount) {

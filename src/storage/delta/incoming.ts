@@ -126,12 +126,15 @@ export async function checkKeys(
 
 type KeyFacts = { readonly rows: bigint; readonly distinct: bigint; readonly nulls: bigint }
 
+/** No column of a user has this name. */
+const COUNT = 'marketlake_count'
+
 function keyFacts(session: Session, incoming: Incoming, key: readonly string[]): Promise<KeyFacts> {
   const anyNull = key.map((name) => `${identifier(name)} IS NULL`).join(' OR ')
   return session.row<KeyFacts>(
-    `SELECT CAST(coalesce(sum(n), 0) AS BIGINT) AS rows, count(*) AS distinct,
-            CAST(coalesce(sum(n) FILTER (${anyNull}), 0) AS BIGINT) AS nulls
-     FROM (SELECT ${identifiers(key)}, count(*) AS n FROM ${identifier(incoming.name)} GROUP BY ALL)`,
+    `SELECT CAST(coalesce(sum(${COUNT}), 0) AS BIGINT) AS rows, count(*) AS distinct,
+            CAST(coalesce(sum(${COUNT}) FILTER (${anyNull}), 0) AS BIGINT) AS nulls
+     FROM (SELECT ${identifiers(key)}, count(*) AS ${COUNT} FROM ${identifier(incoming.name)} GROUP BY ALL)`,
   )
 }
 

@@ -211,10 +211,18 @@ async function matchingFiles(
   const files = prune(context.snapshot.files.values(), context.snapshot.schema, ranges)
   if (files.length === 0) return []
   const sql = relationSql(context.directory, context.snapshot, files, { fileColumn: FILE })
-  const counts = await context.session.rows<{ file: string; n: bigint; hits: bigint }>(
-    `SELECT ${FILE} AS file, count(*) AS n, count(*) FILTER (${predicate}) AS hits FROM (${sql})
-     GROUP BY 1 HAVING hits > 0 ORDER BY 1`,
+  const counts = await context.session.rows<{
+    file: string
+    n: bigint
+    marketlake_hits: bigint
+  }>(
+    `SELECT ${FILE} AS file, count(*) AS n, count(*) FILTER (${predicate}) AS marketlake_hits FROM (${sql})
+     GROUP BY 1 HAVING marketlake_hits > 0 ORDER BY 1`,
   )
   const byPath = new Map(files.map((file) => [filePath(context.directory, file.path), file]))
-  return counts.map((c) => ({ file: byPath.get(c.file)!, rows: Number(c.n), hits: Number(c.hits) }))
+  return counts.map((c) => ({
+    file: byPath.get(c.file)!,
+    rows: Number(c.n),
+    hits: Number(c.marketlake_hits),
+  }))
 }
