@@ -18,6 +18,7 @@ import type { FileStat, Files, SealedFile } from './files.ts'
 import { errnoOf, ioError } from './io-error.ts'
 
 const READ_ONLY = 0o444
+const WRITABLE = 0o644
 const HASH_CHUNK_BYTES = 1 << 20
 const windows = process.platform === 'win32'
 
@@ -31,7 +32,7 @@ export const localFiles: Files = {
   create: (path, content) => attempt('create', path, () => createFile(path, content)),
   append: (path, content) => attempt('append', path, () => appendFile(path, content)),
   link: (from, to) => attempt('link', to, () => linkFile(from, to)),
-  rename: (from, to) => attempt('rename', to, () => rename(from, to)),
+  rename: (from, to) => attempt('rename', to, () => renameFile(from, to)),
   remove: (path) => orElse('remove', path, () => removeAny(path), false),
   makeDirectory: (path, mode) => attempt('makeDirectory', path, () => makeDirectory(path, mode)),
   sync: (directory) => attempt('sync', directory, () => syncDirectory(directory)),
@@ -102,6 +103,17 @@ async function sameFile(a: string, b: string): Promise<boolean> {
     return left.ino === right.ino && left.dev === right.dev && left.ino !== 0n
   } catch {
     return false
+  }
+}
+
+/** Windows does not replace a file that is read-only, and ours are. */
+async function renameFile(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to)
+  } catch (error) {
+    if (!windows) throw error
+    await chmod(to, WRITABLE)
+    await rename(from, to)
   }
 }
 

@@ -1,5 +1,6 @@
 /** Vacuum: deletes what no kept version, tag, lease, frozen table or young write can need. Nothing else. */
 import { dirname, join } from 'node:path'
+import { errnoOf } from '../files/io-error.ts'
 import { canonicalPath, filePath } from '../delta/paths.ts'
 import { cleanLog } from '../delta/cleanup.ts'
 import { loadSnapshot } from '../delta/load.ts'
@@ -95,7 +96,7 @@ async function deleteBehind(
   let [files, bytes] = [0, 0]
   for (const candidate of found) {
     if (options.stop?.()) return { files, bytes }
-    if (!(await store.files.remove(candidate.path))) continue
+    if (!(await removeUnlessBusy(store, candidate.path))) continue
     files++
     bytes += candidate.sizeBytes
   }
@@ -106,6 +107,16 @@ async function deleteBehind(
   await cleanLogs(store, needed)
   await writeStubs(store, head, needed.versions)
   return { files, bytes }
+}
+
+/** Windows does not delete a file that somebody has open: the next vacuum takes it. */
+async function removeUnlessBusy(store: Store, path: string): Promise<boolean> {
+  try {
+    return await store.files.remove(path)
+  } catch (error) {
+    if (errnoOf(error) === 'EBUSY' || errnoOf(error) === 'EPERM') return false
+    throw error
+  }
 }
 
 /** Directories of dropped tables and of symbols without files, inner ones first. One that is not empty stays. */

@@ -94,6 +94,26 @@ describe('a vacuum', () => {
     expect(await missing(writer, await refreshHead(writer))).toEqual([])
   })
 
+  test('leaves a file that somebody has open to the next one', async () => {
+    const world = await modelWorld(seeded(6))
+    const store = { ...(await openModel(world, 1)), retention: SHORT }
+    for (let i = 0; i < 4; i++) await upsert(world, store, 1)
+    world.disk.nowMs += 100_000
+    const { files } = store
+    const busy: Store = {
+      ...store,
+      files: {
+        ...files,
+        remove: (path) =>
+          path.includes('warehouse')
+            ? Promise.reject(failure('EBUSY', 'remove', path))
+            : files.remove(path),
+      },
+    }
+    expect((await vacuumLake(busy, { apply: true })).files).toBe(0)
+    expect((await vacuumLake(store, { apply: true })).files).toBeGreaterThan(0)
+  })
+
   test('is remembered by every later version, so that it is not due again at once', async () => {
     const world = await modelWorld(seeded(2))
     const store = { ...(await openModel(world, 1)), retention: SHORT }
