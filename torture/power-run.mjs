@@ -1,6 +1,6 @@
 /** Power cuts: a file system on a loop device loses everything that was not synced, again and again, on one lake. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkHistory } from './check.mjs'
@@ -91,7 +91,7 @@ async function cutOnce({ mount, image, root, history, settings, chance, log, inc
   crew.start({ role: 'writer', id: 0, maintenance: true })
   crew.start({ role: 'writer', id: 1, maintenance: false })
   if (incarnation % 3 === 0) crew.start({ role: 'maintenance', id: 0 })
-  await untilAcknowledged(history, 2 + chance() * 20)
+  await untilAcknowledged(history, `.${incarnation}.`, 2 + chance() * 20)
   if (chance() < 0.3) crew.kill(crew.pick(chance))
   await pause(chance() * 300)
   const from = Date.now()
@@ -106,12 +106,18 @@ async function cutOnce({ mount, image, root, history, settings, chance, log, inc
   return [from, to]
 }
 
-/** Waits until so many more commits were acknowledged: a cut before the first one would show nothing. */
-async function untilAcknowledged(history, count) {
-  const acknowledged = () => readHistory(history).filter((event) => event.e === 'committed').length
+/** Waits until the processes of this round acknowledged so much: a cut before the first commit would show nothing. */
+async function untilAcknowledged(history, round, count) {
+  const acknowledged = () =>
+    readdirSync(history)
+      .filter((name) => name.includes(round))
+      .reduce(
+        (sum, name) =>
+          sum + readFileSync(join(history, name), 'utf8').split('"committed"').length - 1,
+        0,
+      )
   const until = Date.now() + 20_000
-  const target = acknowledged() + count
-  while (acknowledged() < target && Date.now() < until) await pause(100)
+  while (acknowledged() < count && Date.now() < until) await pause(100)
 }
 
 async function unmount(mount) {
