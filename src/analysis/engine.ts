@@ -207,8 +207,12 @@ export class AnalysisEngine {
   /** How the beginning of a statement can go on; best first. Files are never looked at. */
   async complete(text: string): Promise<Suggestion[]> {
     await this.initViews()
-    this.#completion ??= openCompletion(await knownNames(this, this.#stage.display!))
-    return (await this.#completion).suggest(text)
+    this.#completion ??= knownNames(this, this.#stage.display!).then(openCompletion)
+    const completion = await this.#completion.catch((error: unknown) => {
+      this.#completion = undefined
+      throw error
+    })
+    return completion.suggest(text)
   }
 
   /**
@@ -288,7 +292,7 @@ export class AnalysisEngine {
   async close(): Promise<void> {
     const { lease, database, dated } = this.#parts
     await lease?.close()
-    await (await this.#completion)?.close()
+    await (await this.#completion?.catch(() => undefined))?.close()
     await (dated ? this.#stage.close() : database.close())
   }
 
