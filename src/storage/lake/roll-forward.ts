@@ -56,8 +56,12 @@ interface Course {
   /** The state after the foreign commits that were judged. */
   now: Snapshot | undefined
   judged: number
-  /** One of them cannot stand beside ours, so that all of them are taken back. */
+  /** One of them cannot stand beside ours, so that those which are not `safe` are taken back. */
   undo: boolean
+  /** Places of commits that only add rows, and have not been tested by themselves. */
+  readonly adding: Set<number>
+  /** Places of commits that only add rows with keys that nobody else has: they stay whatever becomes of the others. */
+  readonly safe: Set<number>
 }
 
 async function rollTable(
@@ -102,7 +106,15 @@ async function rollTable(
 async function startCourse(store: Store, entry: TableEntry, commit: TableCommit): Promise<Course> {
   const { version } = commit
   const base = version === 0 ? undefined : await deltaAt(store, entry.path, version - 1)
-  return { foreign: [], base, now: base, judged: 0, undo: false }
+  return {
+    foreign: [],
+    base,
+    now: base,
+    judged: 0,
+    undo: false,
+    adding: new Set(),
+    safe: new Set(),
+  }
 }
 
 async function ensureLog(store: Store, directory: string, log: string): Promise<void> {
@@ -139,8 +151,10 @@ async function planCommit(
   if (reason !== undefined) return { kind: 'freeze', reason }
   const [base, now] = [course.base, course.now!]
   if (!course.undo) return { kind: 'commit', commit: withMetadata(own, base, now), undone: [] }
-  const undone = course.foreign.map((_, i) => commit.version + i)
-  return { kind: 'commit', commit: undoing(store, own, base, now, undone), undone }
+  await findSafe(store, directory, changeOf(commit, own), course)
+  const places = course.foreign.map((_, i) => i).filter((i) => !course.safe.has(i))
+  const undone = places.map((i) => commit.version + i)
+  return { kind: 'commit', commit: undoing(store, own, course, undone), undone }
 }
 
 /**
@@ -155,21 +169,56 @@ async function judgeNew(
   course: Course,
 ): Promise<string | undefined> {
   const tested = course.now!
+  const change = changeOf(commit, own)
   for (; course.judged < course.foreign.length; course.judged++) {
     const [before, version] = [course.now!, commit.version + course.judged]
     const foreign = course.foreign[course.judged]!
+    const adding = onlyAdds(foreign)
     const inspection = await inspectForeign(store, directory, before, version, foreign, {
-      unread: course.undo,
+      unread: course.undo && !adding,
     })
     if (inspection.kind === 'incompatible') return inspection.reason
     course.undo ||= inspection.kind === 'dirty'
     course.now = advance(before, version, foreign, directory)
+    if (adding && inspection.kind === 'adoptable') course.adding.add(course.judged)
   }
   if (course.undo || course.now === tested) return undefined
   const rows = store.data.rowTest(directory)
-  const change = changeOf(commit, own)
   course.undo = (await clash(change, course.base!, course.now!, rows, tested)) !== undefined
   return undefined
+}
+
+function onlyAdds(commit: Commit): boolean {
+  return commit.removes.length === 0 && !commit.metadata && !commit.protocol
+}
+
+async function findSafe(
+  store: Store,
+  directory: string,
+  change: StagedChange,
+  course: Course,
+): Promise<void> {
+  for (const place of course.adding) {
+    course.adding.delete(place)
+    const foreign = course.foreign[place]!
+    if (await fitsAlone(store, directory, change, course.base!, foreign)) course.safe.add(place)
+  }
+}
+
+/** True if the rows of a commit can stand on the base and beside ours, whatever becomes of the commits between. */
+async function fitsAlone(
+  store: Store,
+  directory: string,
+  change: StagedChange,
+  base: Snapshot,
+  foreign: Commit,
+): Promise<boolean> {
+  const rows = store.data.rowTest(directory)
+  const alone = advance(base, base.version + 1, foreign, directory)
+  if ((await clash(change, base, alone, rows)) !== undefined) return false
+  const { key } = change
+  if (key.length === 0) return true
+  return !(await rows.keysOverlap(alone, foreign.adds, [...base.files.values()], key))
 }
 
 function changeOf(commit: TableCommit, own: Commit): StagedChange {
@@ -188,15 +237,19 @@ function withMetadata(own: Commit, base: Snapshot, now: Snapshot): Commit {
   return own.metadata ? { ...own, metadata: mergedMetadata(own.metadata, base, now) } : own
 }
 
-/** The same Delta commit that brings ours also takes the foreign files out and brings back what they replaced. */
-function undoing(
-  store: Store,
-  own: Commit,
-  base: Snapshot,
-  now: Snapshot,
-  undone: readonly number[],
-): Commit {
-  const want = advance(base, base.version + 1, own, 'undo').files
+/**
+ * The same Delta commit that brings ours also takes the foreign files out, but for those of commits that are safe,
+ * and brings back what the others replaced.
+ */
+function undoing(store: Store, own: Commit, course: Course, undone: readonly number[]): Commit {
+  const [base, now] = [course.base!, course.now!]
+  const kept = [...course.safe].flatMap((i) => course.foreign[i]!.adds)
+  const want = advance(
+    base,
+    base.version + 1,
+    { ...own, adds: [...own.adds, ...kept] },
+    'undo',
+  ).files
   const adds = [...want]
     .filter(([key]) => !now.files.has(key))
     .map(([, file]) => ({ ...file, dataChange: true }))
@@ -235,7 +288,7 @@ function describe(
 ): ForeignCommit[] {
   return (course?.foreign ?? []).map((one, i) => ({
     ...describeForeign(commit.table, commit.version + i, one),
-    ...(undone.length > 0 && { undone: true }),
+    ...(undone.includes(commit.version + i) && { undone: true }),
   }))
 }
 
