@@ -8,13 +8,13 @@ import { checkHistory, histories } from '../support/report-histories.ts'
 test('no view shows a version before its visible date, on random histories', async () => {
   await fc.assert(
     fc.asyncProperty(histories(60), async (reports) => checkHistory(await newLake(), reports)),
-    { numRuns: 6, endOnFailure: true },
+    { numRuns: 4, endOnFailure: true },
   )
 })
 
 test('every view, macro and alias of a date shows what a lake shows that knew no more than that', async () => {
   await fc.assert(
     fc.asyncProperty(markets(400), (facts) => checkKnownThen(facts, OPEN_DAYS)),
-    { numRuns: 3, endOnFailure: true },
+    { numRuns: 1, endOnFailure: true },
   )
 })
