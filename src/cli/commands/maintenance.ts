@@ -150,6 +150,10 @@ export async function doctor(context: CliContext, options: { fix?: boolean }): P
     const report = await lake.doctor(options)
     if (context.json) await writeDocument(report)
     for (const line of report.fixed) say(context, `fixed: ${line}`)
+    for (const { table, files, bytes } of report.orphans) {
+      const what = `${countText(files)} files (${bytesText(bytes)}) that no version names`
+      say(context, `${table}: ${what}; a vacuum takes them when they are old enough`)
+    }
     return reportProblems(context, report.problems)
   })
 }

@@ -14,6 +14,7 @@ import { rollForward } from './roll-forward.ts'
 import { nextRecord, settle } from './settle.ts'
 import type { Store } from './store.ts'
 import { appIdOf, refreshHead, tableDirectory } from './store.ts'
+import { lakeUsage } from './usage.ts'
 import { temporaryFiles, verifyLake } from './verify.ts'
 import type { Problem, VerifyOptions } from './verify.ts'
 import { tableView } from './view.ts'
@@ -23,6 +24,15 @@ export interface DoctorReport {
   readonly ok: boolean
   readonly problems: readonly Problem[]
   readonly fixed: readonly string[]
+  /** Data files that no kept version names; a vacuum takes them when they are old enough. */
+  readonly orphans: readonly Orphans[]
+}
+
+/** Files that nothing needs in one table. */
+export interface Orphans {
+  readonly table: string
+  readonly files: number
+  readonly bytes: number
 }
 
 const DAY_MS = 86_400_000
@@ -51,7 +61,19 @@ export async function examineLake(
     else if (await store.files.remove(path)) fixed.push(`removed ${basename(path)}`)
   }
   problems.push(...(await verifyLake(store, head, options)))
-  return { ok: problems.length === 0, problems, fixed }
+  return { ok: problems.length === 0, problems, fixed, orphans: await orphansOf(store, head) }
+}
+
+/** A damaged log is a problem that verify names; what its files are for cannot be told then. */
+async function orphansOf(store: Store, head: LakeRecord): Promise<Orphans[]> {
+  const usage = await lakeUsage(store, head).catch(() => undefined)
+  return (usage?.tables ?? [])
+    .filter(({ unusedFiles }) => unusedFiles > 0)
+    .map(({ table, unusedFiles, unusedBytes }) => ({
+      table,
+      files: unusedFiles,
+      bytes: unusedBytes,
+    }))
 }
 
 async function finish(store: Store, fixed: string[]): Promise<void> {

@@ -1,5 +1,4 @@
 /** Disk usage: what the newest version needs, what history keeps, what nobody needs. */
-import { canonicalPath } from '../delta/paths.ts'
 import { join } from 'node:path'
 import { LOG_DIRECTORY } from '../delta/names.ts'
 import { keptVersions } from './horizon.ts'
@@ -21,6 +20,7 @@ export interface TableUsage {
   readonly historyBytes: number
   /** Files that nothing needs: left by a crash, or waiting for vacuum. */
   readonly unusedBytes: number
+  readonly unusedFiles: number
   readonly logBytes: number
 }
 
@@ -39,13 +39,15 @@ export async function lakeUsage(store: Store, head: LakeRecord): Promise<LakeUsa
   for (const { path, files, snapshot } of needed.values()) {
     const live = new Set(snapshot?.files.keys())
     const sums = { liveBytes: 0, historyBytes: 0, unusedBytes: 0 }
+    let unusedFiles = 0
     for await (const file of walkFiles(store.files, tableDirectory(store, path))) {
-      const key = canonicalPath(file.path)
+      const key = file.path
       const kind = live.has(key) ? 'liveBytes' : files.has(key) ? 'historyBytes' : 'unusedBytes'
       sums[kind] += file.sizeBytes
+      if (kind === 'unusedBytes') unusedFiles++
     }
     const logBytes = await directoryBytes(store, join(tableDirectory(store, path), LOG_DIRECTORY))
-    tables.push({ table: names.get(path) ?? '(dropped)', path, ...sums, logBytes })
+    tables.push({ table: names.get(path) ?? '(dropped)', path, ...sums, unusedFiles, logBytes })
   }
   return { tables, lakeLogBytes: await directoryBytes(store, logDirectory(store.root)) }
 }

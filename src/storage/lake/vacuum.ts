@@ -1,7 +1,7 @@
 /** Vacuum: deletes what no kept version, tag, lease, frozen table or young write can need. Nothing else. */
 import { dirname, join } from 'node:path'
 import { errnoOf } from '../files/io-error.ts'
-import { canonicalPath, filePath } from '../delta/paths.ts'
+import { filePath } from '../delta/paths.ts'
 import { cleanLog } from '../delta/cleanup.ts'
 import { loadSnapshot } from '../delta/load.ts'
 import { LOG_DIRECTORY } from '../delta/names.ts'
@@ -189,7 +189,7 @@ async function orphans(
   const found: Candidate[] = []
   for await (const file of walkFiles(store.files, directory)) {
     if (table.files.has(file.path) || file.modifiedMs >= stagedBefore) continue
-    const tombstone = table.snapshot?.tombstones.get(canonicalPath(file.path))
+    const tombstone = table.snapshot?.tombstones.get(file.path)
     if (tombstone && !tombstoneExpired(store, table, tombstone.deletionTimestamp ?? 0)) continue
     found.push({ path: join(directory, file.path), sizeBytes: file.sizeBytes })
   }
