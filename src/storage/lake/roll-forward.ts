@@ -45,7 +45,7 @@ interface RolledTable {
 
 /** In the `commitInfo` of a commit of ours: the foreign versions it took back. */
 const UNDONE = 'marketlake.undone'
-/** Attempts to win the next Delta version against foreign writers, bounded so that no writer waits for ever. */
+/** Lost races for the next Delta version, bounded so that no writer waits for ever. What stood there before is no race. */
 const RACES_MAX = 1000
 
 /** Foreign commits that were met instead of ours, oldest first, and what they came to. */
@@ -74,7 +74,7 @@ async function rollTable(
   const log = join(directory, LOG_DIRECTORY)
   if (commit.version === 0) await ensureLog(store, directory, log)
   let course: Course | undefined
-  for (let race = 0; race < RACES_MAX; race++) {
+  for (let lost = 0; lost < RACES_MAX;) {
     const version = commit.version + (course?.foreign.length ?? 0)
     const there = await commitAt(store.files, directory, version)
     if (there && isOurs(store, record, there)) {
@@ -91,8 +91,10 @@ async function rollTable(
     if (plan.kind === 'freeze') return frozen(store, record, commit, entry, course, plan.reason)
     if (course) await store.files.sync(log)
     const text = commitText(plan.commit)
-    if ((await publish(store.files, log, commitName(version), text, store.effects)) === 'exists')
+    if ((await publish(store.files, log, commitName(version), text, store.effects)) === 'exists') {
+      lost++
       continue
+    }
     await store.files.sync(log)
     await remember(store, entry.path, version, plan.commit)
     return { entry: { ...entry, version }, foreign: describe(commit, course, plan.undone) }

@@ -185,6 +185,28 @@ test('a look at the head that took long does not bring the process back', async 
   expect(shared.head.version).toBe(first + 1)
 })
 
+test('a thousand foreign commits in front of one of ours do not stop the lake for ever', async () => {
+  const world = await modelWorld(seeded(7))
+  const plain = await openModel(world, 1)
+  const cut: Files = {
+    ...plain.files,
+    link: (from, to) =>
+      to.includes('A/_delta_log')
+        ? Promise.reject(failure('EIO', 'link', to))
+        : plain.files.link(from, to),
+  }
+  await upsert(world, { ...plain, files: cut }, 4)
+  for (let version = 1; version <= 1100; version++) {
+    const commit = { commitInfo: { operation: 'NOTHING', engineInfo: 'other/1', version } }
+    const name = `${String(version).padStart(20, '0')}.json`
+    const text = new TextEncoder().encode(`${JSON.stringify(commit)}\n`)
+    await plain.files.create(join(ROOT, 'warehouse/A/_delta_log', name), text)
+  }
+  const store = await openModel(world, 3)
+  expect((await upsert(world, store, 5)).kind).toBe('committed')
+  expect(await missing(store, await refreshHead(store))).toEqual([])
+})
+
 test('a record that lost the race leaves no actions behind', async () => {
   const world = await modelWorld(seeded(5))
   const [store, other] = [await openModel(world, 1), await openModel(world, 2)]
