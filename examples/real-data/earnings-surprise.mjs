@@ -33,7 +33,7 @@ const strategy = defineStrategy({
 
 const lake = await realMarket(process.argv[2] ?? 'real-market')
 if (lake) {
-  const range = { from: '2015-12-01', to: '2016-10-31' }
+  const range = { from: '2016-02-01', to: '2016-07-31' }
   await report(
     lake,
     await strategy.run(lake, { ...range, resident: ['daily', 'indicators', 'income'] }),
