@@ -29,7 +29,8 @@ export const DEFAULTS = {
   fileReaders: 1,
   /** Mean time between two faults. */
   faultMs: 700,
-  calmMs: 5000,
+  /** After the faults every writer must commit within this. */
+  calmMs: 60_000,
   /** Clocks of the processes are wrong by up to this. */
   skewMs: 1500,
   retentionSeconds: 8,
@@ -67,7 +68,7 @@ export async function torture(options = {}) {
       isFound: settings.untilFound && (() => found(root, history, settings)),
     })
     log({ e: 'calm' })
-    await pause(settings.calmMs)
+    await untilAllWrite(history, settings, Date.now())
     const late = await crew.finish(60_000)
     archive()
     const result = await conclude({ root, history, settings, late })
@@ -145,6 +146,18 @@ function startArchive(root, history) {
 }
 
 const agesOf = ({ retentionSeconds, skewMs }) => ({ retentionMs: retentionSeconds * 1000, skewMs })
+
+/** Without faults every writer commits; how soon depends on the machine. */
+async function untilAllWrite(history, { writers, calmMs }, sinceMs) {
+  const written = () => {
+    const events = readHistory(history).filter(
+      (event) => event.e === 'committed' && event.t > sinceMs,
+    )
+    return new Set(events.map((event) => event.proc.split('.')[0])).size
+  }
+  const until = sinceMs + calmMs
+  while (Date.now() < until && written() < writers) await pause(500)
+}
 
 /** True as soon as the history so far shows something wrong. */
 function found(root, history, settings) {
