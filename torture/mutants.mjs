@@ -120,12 +120,13 @@ function mutate(mutant) {
   cpSync(join(HERE, '..', 'dist'), dist, { recursive: true })
   cpSync(HERE, join(directory, 'torture'), { recursive: true })
   symlinkSync(resolve(HERE, '..', 'node_modules'), join(directory, 'node_modules'))
-  const path = join(dist, mutant.file)
-  const before = readFileSync(path, 'utf8')
-  const after = before.replace(mutant.from, mutant.to)
-  if (after === before)
-    throw new Error(`${mutant.name}: the place to break is not in ${mutant.file}`)
-  writeFileSync(path, after)
+  for (const { file, from, to } of [mutant, ...(mutant.also ? [mutant.also] : [])]) {
+    const path = join(dist, file)
+    const before = readFileSync(path, 'utf8')
+    const after = before.replace(from, to)
+    if (after === before) throw new Error(`${mutant.name}: the place to break is not in ${file}`)
+    writeFileSync(path, after)
+  }
   return directory
 }
 

@@ -9,7 +9,7 @@ import type { Verdict } from '../support/corruption.ts'
 import { newLake } from '../support/lake.ts'
 import { seeded } from '../support/scheduler.ts'
 
-const COUNT = Number(process.env['MARKETLAKE_CORRUPTIONS'] ?? 30)
+const COUNT = Number(process.env['MARKETLAKE_CORRUPTIONS'] ?? 15)
 const SEED = Number(process.env['MARKETLAKE_SEED'] ?? 1)
 
 let root: string
