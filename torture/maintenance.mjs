@@ -14,7 +14,7 @@ export async function runMaintenance(task) {
     untag: () => lake.deleteTag(`T${Math.floor(chance() * 3)}`),
     verify: () => verify(lake, log, chance() < 0.5),
   }
-  const names = [
+  const all = [
     'optimize',
     'optimize',
     'vacuum',
@@ -25,6 +25,7 @@ export async function runMaintenance(task) {
     'untag',
     'verify',
   ]
+  const names = task.onlyVacuum ? ['vacuum'] : all
   while (!stopped.yes) {
     const name = names[Math.floor(chance() * names.length)]
     try {

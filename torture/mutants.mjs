@@ -57,8 +57,8 @@ const MUTANTS = [
     file: 'storage/lake/vacuum.js',
     from: /const \{ versions: leased(, expired)? \} = await listLeases\(store\);/g,
     to: 'const leased = []; const expired = [];',
-    // Maintenance must live long enough to do its harm.
-    faultMs: '4000',
+    // Maintenance must live long enough to do its harm, and do nothing else.
+    more: ['--fault-ms', '5000', '--only-vacuum'],
     by: 'torture',
   },
   {
@@ -108,7 +108,7 @@ const MUTANTS = [
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },
-    seconds: { type: 'string', default: '60' },
+    seconds: { type: 'string', default: '120' },
     seed: { type: 'string', default: '1' },
   },
 })
@@ -141,6 +141,11 @@ function command(mutant, seconds, seed) {
     '--seed',
     String(seed),
     '--until-found',
+    '--retention',
+    '3',
+    '--skew',
+    '0',
+    ...(mutant.more ?? []),
     ...foreign,
   ]
 }
