@@ -87,11 +87,15 @@ test(`${String(SECONDS)} s of both on one table`, async () => {
   for (const [id, v] of ours) expect(stored.get(id), id).toBe(v)
 
   const records = await lake.history()
-  const undone = records.flatMap((r) => r.foreign ?? []).filter((f) => f.undone)
+  const foreign = records.flatMap((r) => r.foreign ?? [])
+  const undone = foreign.filter((f) => f.undone)
   const missing = theirs.appended.filter((id) => !stored.has(id))
   // A commit of new keys clashes with nothing of ours, and stays also where a merge beside it is undone.
   expect(missing).toEqual([])
   for (const f of undone) expect(f.operation).toBe('MERGE')
+  // Each merge is named: as adopted, and so live until a later commit, or as undone.
+  const merges = foreign.filter((f) => f.operation === 'MERGE')
+  expect(merges.length).toBeGreaterThanOrEqual(theirs.merged.length)
   expect(await lake.verify({ deep: true })).toEqual([])
 
   const versions = (await engines.history('delta-rs', path)).map(([version]) => version)

@@ -1,11 +1,15 @@
 /** Tables that we write for others to read: every type, awkward partitions, evolution, and what maintenance leaves. */
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { createLake, openLake } from '../../../src/lake/lake.ts'
+import type { Lake } from '../../../src/lake/lake.ts'
 import { DeltaTable } from '../../../src/storage/delta/table.ts'
 import type { NewTable } from '../../../src/storage/delta/new-table.ts'
 import { cleanLog } from '../../../src/storage/delta/cleanup.ts'
 import { localFiles } from '../../../src/storage/files/local.ts'
 import { field, schemaOf } from '../../../src/model/schema.ts'
 import type { DataType, Schema } from '../../../src/model/schema.ts'
+import { commitFile } from '../../support/log-table.ts'
 import { temporaryDirectory } from '../../support/temporary.ts'
 
 /** A row as it is written, and as it must come back. */
@@ -224,6 +228,27 @@ export const TABLES: readonly TableCase[] = [
       await made.overwrite([plain(99)] as never)
       await made.restore(version)
       return finished(made, PLAIN, range(0, 10))
+    },
+  },
+  {
+    name: 'a table of a lake, its last commit finished by the next writer',
+    write: async () => {
+      const lake = await createLake(temporaryDirectory(), { maintenance: false })
+      const write = (use: Parameters<Lake['write']>[1]) => lake.write('write', use)
+      await write(async (tx) => {
+        await tx.ensure({ name: 'a', schema: PLAIN, key: ['id'] })
+        await tx.upsert('a', range(0, 20) as never)
+      })
+      await write(async (tx) => void (await tx.upsert('a', [plain(3, 33), plain(50)] as never)))
+      // What a kill between the record and the Delta commit leaves.
+      rmSync(join(lake.root, 'warehouse/a/_delta_log', commitFile(1)))
+      await lake.close()
+      const next = await openLake(lake.root, { maintenance: false })
+      await next.write('next', async (tx) => void (await tx.upsert('a', [plain(51)] as never)))
+      await next.close()
+      const rows = range(0, 20).map((row) => (row['id'] === 3n ? plain(3, 33) : row))
+      const path = join(lake.root, 'warehouse/a')
+      return { path, schema: PLAIN, rows: [...rows, plain(50), plain(51)] }
     },
   },
   {

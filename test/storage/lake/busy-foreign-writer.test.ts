@@ -1,5 +1,5 @@
 /** A foreign writer that is always one version ahead: each of its commits is looked at once, and ours gets its turn. */
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { commitLake } from '../../../src/storage/lake/commit.ts'
@@ -83,4 +83,73 @@ test(`a commit behind ${String(AHEAD)} foreign ones that came one after the othe
   )
   const rows = await rowsOf(lake, 'SELECT count(*) AS n, count(DISTINCT id) AS ids FROM t')
   expect(rows).toEqual([{ n: BigInt(AHEAD + 3), ids: BigInt(AHEAD + 3) }])
+})
+
+test('beside a foreign commit that is taken back, one of new keys stays', async () => {
+  const lake = await newLake()
+  const schema = schemaOf([field('id', 'long'), field('v', 'long')])
+  committed(
+    await lake.write('make', async (tx) => {
+      await tx.ensure({ name: 't', schema, key: ['id'] })
+      await tx.upsert('t', [{ id: 0n, v: 0n }])
+    }),
+  )
+  const directory = join(lake.root, 'warehouse/t')
+  const [base] = readdirSync(directory).filter((name) => name.endsWith('.parquet'))
+  const database = await lake.database()
+  const file = async (name: string, sql: string): Promise<Record<string, unknown>> => {
+    const path = join(directory, name)
+    await database.using((session) => session.run(`COPY (${sql}) TO '${path}' (FORMAT parquet)`))
+    const size = (await localFiles.stat(path))!.sizeBytes
+    return { path: name, partitionValues: {}, size, modificationTime: 1, dataChange: true }
+  }
+  const rowsSql = (...ids: readonly number[]): string =>
+    ids
+      .map((id) => `SELECT CAST(${String(id)} AS BIGINT) AS id, CAST(7 AS BIGINT) AS v`)
+      .join(' UNION ALL ')
+  const commits = [
+    // A merge that rewrites the base and brings the key that we are about to write.
+    [
+      { commitInfo: { engineInfo: 'other', operation: 'MERGE' } },
+      { remove: { path: base, deletionTimestamp: 1, dataChange: true } },
+      { add: await file('merged.parquet', rowsSql(0, 1)) },
+    ],
+    [
+      { commitInfo: { engineInfo: 'other', operation: 'WRITE' } },
+      { add: await file('new.parquet', rowsSql(1000)) },
+    ],
+  ]
+  const files: Files = {
+    ...localFiles,
+    link: (from, to) => {
+      const next = to.startsWith(join(directory, '_delta_log')) ? commits.shift() : undefined
+      if (next) writeFileSync(to, next.map((action) => `${JSON.stringify(action)}\n`).join(''))
+      return localFiles.link(from, to)
+    },
+  }
+  const { retention } = lake.store
+  const data = duckdbData(() => lake.database())
+  const store = await openStore({ root: lake.root, files, effects: realEffects, data, retention })
+  const write = async (id: bigint): Promise<void> =>
+    void committed(
+      await commitLake(
+        store,
+        () => lake.database(),
+        async (tx) => void (await tx.upsert('t', [{ id, v: 1n }])),
+      ),
+    )
+  await write(1n)
+  await write(2n)
+  expect(await rowsOf(lake, 'SELECT id, v FROM t ORDER BY id')).toEqual([
+    { id: 0n, v: 0n },
+    { id: 1n, v: 1n },
+    { id: 2n, v: 1n },
+    { id: 1000n, v: 7n },
+  ])
+  const foreign = (await lake.history()).flatMap((record) => record.foreign ?? [])
+  expect(foreign.map((f) => [f.operation, f.undone ?? false])).toEqual([
+    ['MERGE', true],
+    ['WRITE', false],
+  ])
+  expect(await lake.verify({ deep: true })).toEqual([])
 })
