@@ -76,9 +76,8 @@ async function tailOf(
   const directory = tableDirectory(store, entry.path)
   await lookForHole(store, directory, entry)
   const found: ForeignCommit[] = []
-  for (let version = entry.version + 1; ; version++) {
-    const commit = await readForeign(store, directory, entry, version)
-    if (!commit) break
+  for (const [i, commit] of (await readTail(store, directory, entry)).entries()) {
+    const version = entry.version + 1 + i
     if (isLakeCommit(store, commit)) {
       await checkHeadMoved(store, head, name, version)
       break
@@ -89,7 +88,17 @@ async function tailOf(
   return found
 }
 
-/** A commit that cannot even be parsed freezes its table; the others go on. */
+/** What is there now, read before any of it is judged: a busy writer would else always have one more. */
+async function readTail(store: Store, directory: string, entry: TableEntry): Promise<Commit[]> {
+  const tail: Commit[] = []
+  for (;;) {
+    const commit = await readForeign(store, directory, entry, entry.version + 1 + tail.length)
+    if (!commit) return tail
+    tail.push(commit)
+  }
+}
+
+/** A commit that cannot even be parsed freezes its table; one that is gone again, and a hole that is filled, do not. */
 async function readForeign(
   store: Store,
   directory: string,
@@ -98,18 +107,16 @@ async function readForeign(
 ): Promise<Commit | undefined> {
   try {
     const commit = await commitAt(store.files, directory, version)
-    if (!commit) thaw(store, entry, version)
+    const frozen = store.frozen.get(entry.path)
+    const filled = commit !== undefined && frozen?.hole === true
+    const gone = commit === undefined && frozen?.hole !== true
+    if ((filled || gone) && frozen?.version === version) store.frozen.delete(entry.path)
     return commit
   } catch (error) {
     if (!(error instanceof LakeError) || error.code !== 'CORRUPT_LOG') throw error
     store.frozen.set(entry.path, { version, reason: error.message })
     return undefined
   }
-}
-
-/** A hole that was seen at the first look stays one; a commit that is gone again freezes nothing. */
-function thaw(store: Store, entry: TableEntry, version: number): void {
-  if (store.frozen.get(entry.path)?.version === version) store.frozen.delete(entry.path)
 }
 
 async function adopt(
@@ -141,6 +148,7 @@ async function lookForHole(store: Store, directory: string, entry: TableEntry): 
     const missing = beyond.indexOf(hole) + entry.version + 1
     store.frozen.set(entry.path, {
       version: missing,
+      hole: true,
       reason: `version ${missing} is missing from its log`,
     })
   }

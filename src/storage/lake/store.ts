@@ -50,6 +50,8 @@ export interface StoreOptions {
 export interface Frozen {
   /** The Delta version of the commit that cannot be adopted. */
   readonly version: number
+  /** That version is missing, and a later one is there. */
+  readonly hole?: boolean
   readonly reason: string
 }
 
