@@ -6,7 +6,7 @@ import { field, fieldOf, findField, schemaOf } from '../model/schema.ts'
 import { VINTAGE_COLUMNS, standardTable } from '../model/standard-tables.ts'
 import { parseSymbol } from '../model/symbol.ts'
 import type { Layout } from '../model/table.ts'
-import type { OnDuplicate } from '../storage/delta/incoming.ts'
+import type { Input, OnDuplicate } from '../storage/delta/incoming.ts'
 import { temporaryName } from '../storage/delta/stage.ts'
 import type { RowCounts } from '../storage/delta/stage.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
@@ -273,18 +273,19 @@ async function widen(tx: Transaction, table: string, schema: Schema): Promise<st
 }
 
 /** Standard tables store symbols in one form; reports from files say so. */
-async function forStandardTable(session: Session, table: string, source: Source): Promise<string> {
+async function forStandardTable(session: Session, table: string, source: Source): Promise<Input> {
   const standard = standardTable(table)
-  const select = `SELECT * FROM ${identifier(source.name)}`
-  if (!standard || !findField(source.schema, 'symbol')) return select
+  if (!standard || !findField(source.schema, 'symbol')) return { temporaryTable: source.name }
   const map = await symbolMap(session, source.name, table)
   const columns = source.schema.fields.map((f) =>
     f.name.toLowerCase() === 'symbol' ? 'm.normal AS symbol' : `s.${identifier(f.name)}`,
   )
   const extra =
     standard.vintage && !findField(source.schema, 'origin') ? `, 'backfill' AS origin` : ''
-  return `SELECT ${columns.join(', ')}${extra} FROM ${identifier(source.name)} s
-          LEFT JOIN ${identifier(map)} m ON s.symbol = m.given`
+  return {
+    sql: `SELECT ${columns.join(', ')}${extra} FROM ${identifier(source.name)} s
+          LEFT JOIN ${identifier(map)} m ON s.symbol = m.given`,
+  }
 }
 
 async function symbolMap(session: Session, source: string, table: string): Promise<string> {
@@ -314,16 +315,16 @@ async function symbolMap(session: Session, source: string, table: string): Promi
 async function write(
   tx: Transaction,
   table: string,
-  sql: string,
+  input: Input,
   options: LoadOptions,
 ): Promise<RowCounts> {
   const how = { onDuplicate: options.onDuplicate ?? ('error' as const) }
   switch (options.mode ?? 'upsert') {
     case 'upsert':
-      return tx.upsert(table, { sql }, how)
+      return tx.upsert(table, input, how)
     case 'append':
-      return tx.append(table, { sql }, how)
+      return tx.append(table, input, how)
     case 'replace':
-      return tx.replace(table, { sql }, how)
+      return tx.replace(table, input, how)
   }
 }

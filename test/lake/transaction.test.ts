@@ -1,5 +1,7 @@
 /** Transactions that read what they write: every read is of their base and of what they staged themselves. */
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { DeltaTable } from '../../src/storage/delta/index.ts'
 import { field, openLake, schemaOf } from '../../src/index.ts'
 import { committed, newLake, rowsOf } from '../support/lake.ts'
 
@@ -49,5 +51,48 @@ describe('a query inside a transaction', () => {
     expect(await increment(lake, () => increment(other))).toBe(3)
     await other.close()
     expect(await rowsOf(lake, 'SELECT n FROM counters')).toEqual([{ n: 3n }])
+  })
+})
+
+describe('the first touch of a table', () => {
+  const names = ['one', 'two', 'three', 'four']
+
+  test('does not begin the transaction again where no other engine wrote', async () => {
+    const lake = await newLake()
+    committed(
+      await lake.write('make', async (tx) => {
+        for (const name of names) await tx.ensure({ ...counters, name })
+      }),
+    )
+    let calls = 0
+    committed(
+      await lake.write('all of them', async (tx) => {
+        calls++
+        for (const name of names) await tx.upsert(name, [{ id: 1, n: 1 }])
+      }),
+    )
+    expect(calls).toBe(1)
+  })
+
+  test('begins it again behind a commit of another engine, which it then builds on', async () => {
+    const lake = await newLake()
+    const made = await lake.write('make', async (tx) => {
+      for (const name of names) await tx.ensure({ ...counters, name })
+    })
+    committed(made)
+    const table = await DeltaTable.open(join(lake.root, 'warehouse', 'three'))
+    expect(await table.append([{ id: 7, n: 7 }])).toMatchObject({ kind: 'committed' })
+    await table.close()
+    let calls = 0
+    committed(
+      await lake.write('all of them', async (tx) => {
+        calls++
+        for (const name of names) await tx.upsert(name, [{ id: 7, n: 8 }])
+      }),
+    )
+    expect(calls).toBe(2)
+    expect(await rowsOf(lake, 'SELECT n FROM three')).toEqual([{ n: 8n }])
+    const [head, adopted] = await lake.history()
+    expect(adopted).toMatchObject({ operation: 'ADOPT', version: head!.version - 1 })
   })
 })

@@ -13,14 +13,21 @@ import {
 } from '../parquet/ingest.ts'
 import { relationSchema } from '../parquet/inspect.ts'
 import { identifier, identifiers } from '../parquet/sql.ts'
-import { castColumn, losslessCast } from '../parquet/types.ts'
+import { castColumn, duckdbType, losslessCast } from '../parquet/types.ts'
 import type { Value } from '../parquet/values.ts'
 import { checkRequired } from './required.ts'
 import type { StageContext } from './stage.ts'
 import { temporaryName } from './stage.ts'
 
-/** Rows as objects, as whole columns, or as a SELECT that the transaction's connection can run. */
-export type Input = readonly InputRow[] | InputColumns | { readonly sql: string }
+/**
+ * Rows as objects, as whole columns, as a SELECT that the transaction's connection can run, or as a temporary table
+ * of that connection, which is read where it stands and left alone.
+ */
+export type Input =
+  | readonly InputRow[]
+  | InputColumns
+  | { readonly sql: string }
+  | { readonly temporaryTable: string }
 
 /** What to do with two rows of one key in one batch. */
 export type OnDuplicate = 'error' | 'last'
@@ -30,6 +37,10 @@ export interface Incoming {
   readonly name: string
   readonly schema: Schema
   readonly rows: number
+  /** The table is the caller's and is not dropped. */
+  readonly kept?: boolean
+  /** The rows stand in the order of the table's clustering. */
+  readonly sorted?: boolean
 }
 
 /** Puts rows into a temporary table with the types of the table. */
@@ -48,6 +59,7 @@ async function fill(context: StageContext, input: Input): Promise<Incoming> {
   const { session, snapshot, table } = context
   const name = temporaryName('incoming')
   if ('sql' in input) return receiveSql(context, name, input.sql)
+  if ('temporaryTable' in input) return receiveTable(context, name, input.temporaryTable)
   if ('columns' in input) {
     const schema = columnsNamed(snapshot.schema, Object.keys(input.columns), table)
     await createTemporary(session, name, schema)
@@ -62,20 +74,36 @@ async function fill(context: StageContext, input: Input): Promise<Incoming> {
   return { name, schema, rows: input.length }
 }
 
+/** A SELECT is bound and run once; only where its types are not the table's it is copied with casts. */
 async function receiveSql(context: StageContext, name: string, sql: string): Promise<Incoming> {
+  const { session } = context
+  const raw = temporaryName('selected')
+  await session.run(`CREATE OR REPLACE TEMP TABLE ${identifier(raw)} AS SELECT * FROM (${sql})`)
+  let received: Incoming | undefined
+  try {
+    received = await receiveTable(context, name, raw)
+    return { ...received, kept: false }
+  } finally {
+    if (received?.name !== raw) await forget(session, { name: raw })
+  }
+}
+
+/** A temporary table as it stands where its types are the table's, else a copy with casts. */
+async function receiveTable(context: StageContext, name: string, from: string): Promise<Incoming> {
   const { session, snapshot, table } = context
-  const source = (await relationSchema(session, sql)).schema
-  const schema = columnsNamed(
-    snapshot.schema,
-    source.fields.map((f) => f.name),
-    table,
+  const source = await relationSchema(session, `SELECT * FROM ${identifier(from)}`)
+  const names = source.columns.map((column) => column.name)
+  const schema = columnsNamed(snapshot.schema, names, table)
+  checkTypes(source.schema, schema, table)
+  const { n } = await session.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${identifier(from)}`)
+  const typed = source.columns.every(
+    (column) => column.duckdbType === duckdbType(fieldOf(schema, column.name, table).type),
   )
-  checkTypes(source, schema, table)
+  if (typed) return { name: from, schema, rows: Number(n), kept: true }
   const casts = schema.fields.map((f) => castColumn(f)).join(', ')
   await session.run(
-    `CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS SELECT ${casts} FROM (${sql})`,
+    `CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS SELECT ${casts} FROM ${identifier(from)}`,
   )
-  const { n } = await session.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${identifier(name)}`)
   return { name, schema, rows: Number(n) }
 }
 
@@ -92,9 +120,15 @@ function checkTypes(source: Schema, target: Schema, table: string): void {
   }
 }
 
-/** Drops the temporary table. */
-export async function forget(session: Session, incoming: Pick<Incoming, 'name'>): Promise<void> {
-  await session.run(`DROP TABLE IF EXISTS ${identifier(incoming.name)}`)
+/** Drops temporary tables, those of a caller apart. */
+export async function forget(
+  session: Session,
+  ...tables: readonly Pick<Incoming, 'name' | 'kept'>[]
+): Promise<void> {
+  const drops = tables.flatMap(({ name, kept }) =>
+    kept ? [] : [`DROP TABLE IF EXISTS ${identifier(name)}`],
+  )
+  if (drops.length > 0) await session.run(drops.join('; '))
 }
 
 /** Refuses NULL in a key and, by mode, refuses or resolves keys that come twice. */
@@ -116,12 +150,61 @@ export async function checkKeys(
       )
     }
   }
+  const order = await orderOf(context, incoming)
+  if (order === 'increasing' && sameNames(key, context.shape.clustering))
+    return { ...incoming, sorted: true }
   const facts = await keyFacts(context.session, incoming, key)
   if (facts.nulls > 0n) throw await nullKey(context, incoming, key, facts.nulls)
-  if (facts.distinct === facts.rows) return incoming
+  if (facts.distinct === facts.rows) return { ...incoming, sorted: order !== 'none' }
   if (onDuplicate === 'error')
     throw await duplicateKeys(context, incoming, key, facts.rows - facts.distinct)
   return keepLast(context, incoming, key)
+}
+
+/** No column of a user begins with this. */
+const BEFORE = 'marketlake_before_'
+/** Below this, rows are counted and sorted faster than they are looked at. */
+const ORDER_ROWS_MIN = 20_000
+
+/**
+ * Whether the rows come in the order of the clustering, as exports mostly do: `increasing` without two alike, which
+ * also shows that no key repeats and none is NULL, in a quarter of the time that grouping takes. Each row is held
+ * against the one before it. Exactly one row has none before it: were the rows ever looked at in several runs, there
+ * would be several such rows, and nothing is taken for sorted.
+ */
+async function orderOf(
+  context: StageContext,
+  incoming: Incoming,
+): Promise<'increasing' | 'sorted' | 'none'> {
+  const columns = context.shape.clustering
+  const all = columns.length > 0 && columns.every((name) => findField(incoming.schema, name))
+  if (!all || incoming.rows < ORDER_ROWS_MIN) return 'none'
+  const now = columns.map((name) => identifier(name))
+  const before = now.map((_, i) => `${BEFORE}${i}`)
+  const known = now.map((name) => `${name} IS NOT NULL`).join(' AND ')
+  const { unordered, repeated } = await context.session.row<{
+    unordered: bigint
+    repeated: bigint
+  }>(
+    `SELECT count(*) FILTER (NOT (${known}) OR (${isAfter(now, before, 'true')}) IS NOT TRUE) AS unordered,
+            count(*) FILTER ((${isAfter(now, before, 'false')}) IS NOT TRUE) AS repeated
+     FROM (SELECT ${now.map((name, i) => `${name}, lag(${name}) OVER () AS ${before[i]!}`).join(', ')}
+           FROM ${identifier(incoming.name)})`,
+  )
+  if (unordered !== 1n) return 'none'
+  return repeated === 1n ? 'increasing' : 'sorted'
+}
+
+/** True where one tuple is after another; `equal` says what is true of two alike. */
+function isAfter(now: readonly string[], before: readonly string[], equal: string): string {
+  return now.reduceRight(
+    (rest, name, i) => `${name} > ${before[i]!} OR (${name} = ${before[i]!} AND (${rest}))`,
+    equal,
+  )
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name) => b.includes(name))
 }
 
 type KeyFacts = { readonly rows: bigint; readonly distinct: bigint; readonly nulls: bigint }

@@ -14,8 +14,8 @@ import {
 } from './partition.ts'
 import { relationSql } from './relation.ts'
 import { checkComplete } from './required.ts'
-import type { StageContext } from './stage.ts'
-import { removeOf, writeFile } from './stage.ts'
+import type { FileSpec, StageContext } from './stage.ts'
+import { removeOf, writeAll, writeFile } from './stage.ts'
 
 /** Files written for new rows, and files they replace (in the per-symbol layout). */
 export interface Inserted {
@@ -34,12 +34,13 @@ export async function insertRows(context: StageContext, rows: Incoming): Promise
 }
 
 async function insertClustered(context: StageContext, rows: Incoming): Promise<Inserted> {
-  const adds: AddFile[] = []
-  for (const where of await planFiles(context, rows)) {
-    const sql = completeSql(context.snapshot.schema, rows, where)
-    const add = await writeFile(context, { sql })
-    if (add) adds.push(add)
-  }
+  const { schema } = context.snapshot
+  const adds = await writeAll(await planFiles(context, rows), (where) =>
+    writeFile(context, {
+      sql: completeSql(schema, rows, where),
+      sorted: rows.sorted ?? false,
+    }),
+  )
   return { adds, removes: [] }
 }
 
@@ -48,20 +49,19 @@ async function insertPartitioned(
   rows: Incoming,
   fields: readonly Field[],
 ): Promise<Inserted> {
-  const adds: AddFile[] = []
   const removes: RemoveFile[] = []
   const stored = context.shape.layout === 'per-symbol'
-  for (const values of await partitionsOf(context, rows, fields)) {
-    checkPartitionValues(fields, values, context.table)
+  const partitions = await partitionsOf(context, rows, fields)
+  for (const values of partitions) checkPartitionValues(fields, values, context.table)
+  const adds = await writeAll(partitions, (values) => {
     // In the per-symbol layout a symbol keeps one file: new rows are merged into it.
     const old = stored ? filesOf(context, fields, values) : []
     const fresh = completeSql(context.snapshot.schema, rows, partitionCondition(fields, values))
     const kept =
       old.length > 0 ? ` UNION ALL ${relationSql(context.directory, context.snapshot, old)}` : ''
-    const add = await writePartition(context, values, `${fresh}${kept}`)
-    if (add) adds.push(add)
     removes.push(...old.map((file) => removeOf(file, context.effects.now())))
-  }
+    return writePartition(context, values, `${fresh}${kept}`)
+  })
   return { adds, removes }
 }
 
@@ -92,13 +92,13 @@ export function writePartition(
   context: StageContext,
   values: PartitionValues,
   sql: string,
-  dataChange = true,
+  options: Pick<FileSpec, 'dataChange'> = {},
 ): Promise<AddFile | undefined> {
   const columns = context.snapshot.metadata.partitionColumns
   return writeFile(context, {
     sql,
     ...(columns.length > 0 && { subdirectory: partitionDirectory(columns, values) }),
     partitionValues: values,
-    dataChange,
+    ...options,
   })
 }

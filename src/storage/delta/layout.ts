@@ -9,10 +9,18 @@ import type { AddFile } from './actions.ts'
 import type { StageContext } from './stage.ts'
 import { boundsOf, rowsOf } from './stats.ts'
 
-/** A cold file: a range of symbols over old periods. */
-export const COLD_BYTES: number = 12 << 20
+/**
+ * A cold file: a range of symbols over old periods. One changed row writes a whole file again, so they are as small
+ * as their range (8 to 16 MB) allows.
+ */
+export const COLD_BYTES: number = 8 << 20
 /** A hot file: at most about one period. */
-export const HOT_BYTES_MAX: number = 4 << 20
+const HOT_BYTES_MAX: number = 4 << 20
+/**
+ * A file of the newest periods, which are written again and again: a range of symbols, so that one row rewrites half
+ * of a quarter of reports, and two writers of other symbols mostly meet in other files.
+ */
+const NEWEST_BYTES: number = 1280 << 10
 /** Below this, new rows go into one small file, which maintenance folds later. */
 export const SMALL_BYTES: number = 256 << 10
 /** The newest periods stay in files of their own: a refresh of so many quarters rewrites nothing large. */
@@ -66,28 +74,44 @@ async function planPeriods(
   const counts = await countPeriods(context.session, rows, period)
   const newest = newestPeriod(context, period, counts[0]?.period)
   const cutoff = newest === undefined ? undefined : monthsBefore(newest, hotMonths(period))
-  const isHot = (start: string | null): boolean =>
-    start !== null && (cutoff === undefined || start >= cutoff)
+  const isHot = (start: string | null): start is string =>
+    PLAIN_DATE.test(start ?? '') && (cutoff === undefined || start! >= cutoff)
   const large = counts.filter((c) => isHot(c.period) && c.rows * rowBytes >= SMALL_BYTES)
-  const rest = counts.filter((c) => !large.includes(c))
   const conditions: string[] = []
-  for (const one of large) {
-    const where = periodIs(period, one.period)
-    conditions.push(...(await splitRows(context, rows, where, one.rows, HOT_BYTES_MAX / rowBytes)))
+  for (const { period: start, rows: count } of large) {
+    const bytes = hotBytes(period, start!, newest)
+    const where = withinPeriod(period, start!)
+    conditions.push(...(await splitRows(context, rows, where, count, bytes / rowBytes)))
   }
-  const restRows = rest.reduce((sum, c) => sum + c.rows, 0)
+  const restRows = rows.rows - large.reduce((sum, c) => sum + c.rows, 0)
   if (restRows > 0) {
-    const where =
-      large.length === 0
-        ? 'true'
-        : notIn(
-            period,
-            large.map((c) => c.period!),
-          )
+    const where = outsidePeriods(
+      period,
+      large.map((c) => c.period!),
+    )
     conditions.push(...(await splitRows(context, rows, where, restRows, COLD_BYTES / rowBytes)))
   }
   return conditions
 }
+
+/** Periods at the new end of a table that are still being written. */
+const NEWEST_PERIODS = 2
+
+/** Bytes of a hot file of a period, given the first day of both. */
+function hotBytes(period: PeriodColumn, start: string, newest: string | undefined): number {
+  if (newest === undefined) return NEWEST_BYTES
+  const months = (NEWEST_PERIODS - 1) * HOT_MONTHS_PER_PERIOD[period.unit]
+  return start >= monthsBefore(startOf(period, newest), months) ? NEWEST_BYTES : HOT_BYTES_MAX
+}
+
+/** The first day of the period of a date. */
+function startOf({ unit }: PeriodColumn, date: string): string {
+  const into = unit === 'quarter' ? (Number(date.slice(5, 7)) - 1) % 3 : 0
+  return monthsBefore(date, into)
+}
+
+/** Dates of other years do not compare as text. */
+const PLAIN_DATE = /^\d{4}-/
 
 interface PeriodCount {
   /** First day of the period, or null. */
@@ -101,7 +125,8 @@ async function countPeriods(
   period: PeriodColumn,
 ): Promise<PeriodCount[]> {
   const counts = await session.rows<{ p: string | null; n: bigint }>(
-    `SELECT ${periodStart(period)} AS p, count(*) AS n FROM ${identifier(rows.name)}
+    `SELECT ${periodStart(period)} AS p, CAST(sum(n) AS BIGINT) AS n
+     FROM (SELECT ${identifier(period.column)}, count(*) AS n FROM ${identifier(rows.name)} GROUP BY 1)
      GROUP BY 1 ORDER BY 1 DESC NULLS LAST`,
   )
   return counts.map((c) => ({ period: c.p, rows: Number(c.n) }))
@@ -112,15 +137,17 @@ function periodStart(period: PeriodColumn): string {
   return `CAST(date_trunc(${literal(period.unit)}, ${identifier(period.column)}) AS DATE)`
 }
 
-function periodIs(period: PeriodColumn, start: string | null): string {
-  return start === null
-    ? `${identifier(period.column)} IS NULL`
-    : `${periodStart(period)} = CAST(${literal(start)} AS DATE)`
+/** Rows of a period, as a range: a function of the column would be called for every row of every file. */
+function withinPeriod({ column, unit }: PeriodColumn, start: string): string {
+  const end = monthsBefore(start, -HOT_MONTHS_PER_PERIOD[unit])
+  const name = identifier(column)
+  return `(${name} >= CAST(${literal(start)} AS DATE) AND ${name} < CAST(${literal(end)} AS DATE))`
 }
 
-function notIn(period: PeriodColumn, starts: readonly string[]): string {
-  const list = starts.map((start) => `CAST(${literal(start)} AS DATE)`).join(', ')
-  return `(${periodStart(period)} NOT IN (${list}) OR ${identifier(period.column)} IS NULL)`
+function outsidePeriods(period: PeriodColumn, starts: readonly string[]): string {
+  if (starts.length === 0) return 'true'
+  const within = starts.map((start) => withinPeriod(period, start)).join(' OR ')
+  return `((${within}) IS NOT TRUE)`
 }
 
 /** The newest period of the table and of the rows together, by the bounds of its files. */
@@ -155,6 +182,16 @@ export function hotSince(context: StageContext): string | undefined {
   return period && newest !== undefined ? monthsBefore(newest, hotMonths(period)) : undefined
 }
 
+/** Bytes of a hot file that takes the place of this one. */
+export function hotBytesOf(context: StageContext, file: AddFile): number {
+  const { period } = context.shape
+  if (!period) return HOT_BYTES_MAX
+  const { type } = fieldOf(context.snapshot.schema, period.column, context.table)
+  const first = boundsOf(file, period.column, type)?.min
+  if (typeof first !== 'string') return HOT_BYTES_MAX
+  return hotBytes(period, startOf(period, first), newestPeriod(context, period, undefined))
+}
+
 /** True if all rows of a file lie in hot periods. */
 export function isHotFile(file: AddFile, context: StageContext, since: string): boolean {
   const { period } = context.shape
@@ -176,7 +213,9 @@ export async function splitRows(
   const column = context.shape.clustering[0]
   if (column === undefined) return splitByPosition(rows, where, rowsPerFile)
   const { type } = fieldOf(context.snapshot.schema, column, context.table)
-  const starts = await rangeStarts(context.session, rows, where, column, rowsPerFile)
+  // Files of equal size: the last one is as good a place for a hot spot as the others.
+  const even = count / Math.ceil(count / rowsPerFile)
+  const starts = await rangeStarts(context.session, rows, where, column, even)
   return starts.map((start, i) => {
     const next = starts[i + 1]
     const above = i === 0 ? '' : ` AND ${identifier(column)} >= ${typed(start, type)}`

@@ -7,10 +7,10 @@ import type { AddFile, RemoveFile } from './actions.ts'
 import type { Incoming } from './incoming.ts'
 import { completeSql, forget } from './incoming.ts'
 import { writePartition } from './insert.ts'
-import { COLD_BYTES, HOT_BYTES_MAX, SMALL_BYTES, hotSince, isHotFile, splitRows } from './layout.ts'
+import { COLD_BYTES, SMALL_BYTES, hotBytesOf, hotSince, isHotFile, splitRows } from './layout.ts'
 import { relationSql } from './relation.ts'
 import type { StageContext, Staged } from './stage.ts'
-import { noRows, removeOf, temporaryName, writeFile } from './stage.ts'
+import { noRows, removeOf, temporaryName, writeAll, writeFile } from './stage.ts'
 import { boundsOf, rowsOf } from './stats.ts'
 
 /** How eager a compaction is. */
@@ -26,7 +26,7 @@ const SMALL_FILES_MAX = 8
 /** Old files outside the cold ones are folded into these once they are a quarter of them. */
 const STALE_SHARE_MAX = 0.25
 /** A file below this is folded together with others of its age. */
-const COLD_BYTES_MIN = 4 << 20
+const COLD_BYTES_MIN = COLD_BYTES / 3
 
 /** Files that become fewer, and how large the new ones may be. */
 interface Group {
@@ -84,8 +84,9 @@ function planHot(context: StageContext, hot: readonly AddFile[], all: boolean): 
     const small = files.filter((file) => file.size < SMALL_BYTES)
     if (small.length <= (all ? 1 : SMALL_FILES_MAX)) return []
     // A file that is nearly full gains nothing from being written again.
-    const others = files.filter((file) => file.size >= SMALL_BYTES && file.size < HOT_BYTES_MAX / 2)
-    return [{ files: [...small, ...others], bytesPerFile: HOT_BYTES_MAX }]
+    const bytesPerFile = hotBytesOf(context, files[0]!)
+    const others = files.filter((file) => file.size >= SMALL_BYTES && file.size < bytesPerFile / 2)
+    return [{ files: [...small, ...others], bytesPerFile }]
   })
 }
 
@@ -130,13 +131,13 @@ async function rewriteGroup(context: StageContext, group: Group): Promise<AddFil
     checkCount(group.files, rows.rows)
     const bytes = group.files.reduce((sum, file) => sum + file.size, 0)
     const rowsPerFile = (rows.rows * group.bytesPerFile) / Math.max(bytes, 1)
-    const adds: AddFile[] = []
-    for (const where of await splitRows(context, rows, 'true', rows.rows, rowsPerFile)) {
-      const sql = completeSql(context.snapshot.schema, rows, where)
-      const add = await writeFile(context, { sql, dataChange: false })
-      if (add) adds.push(add)
-    }
-    return adds
+    const parts = await splitRows(context, rows, 'true', rows.rows, rowsPerFile)
+    return await writeAll(parts, (where) =>
+      writeFile(context, {
+        sql: completeSql(context.snapshot.schema, rows, where),
+        dataChange: false,
+      }),
+    )
   } finally {
     await forget(context.session, rows)
   }
@@ -144,7 +145,9 @@ async function rewriteGroup(context: StageContext, group: Group): Promise<AddFil
 
 async function rewritePartition(context: StageContext, group: Group): Promise<AddFile[]> {
   const stored = relationSql(context.directory, context.snapshot, group.files)
-  const add = await writePartition(context, group.files[0]!.partitionValues, stored, false)
+  const add = await writePartition(context, group.files[0]!.partitionValues, stored, {
+    dataChange: false,
+  })
   if (add) checkCount(group.files, rowsOf(add) ?? 0)
   return add ? [add] : []
 }

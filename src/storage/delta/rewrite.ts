@@ -4,14 +4,14 @@ import { equalOn, identifier, identifiers } from '../parquet/sql.ts'
 import type { AddFile, RemoveFile } from './actions.ts'
 import type { Incoming, Input, OnDuplicate } from './incoming.ts'
 import { checkKeys, completeSql, forget, receive } from './incoming.ts'
-import { insertRows } from './insert.ts'
+import { insertRows, writePartition } from './insert.ts'
 import { filePath } from './paths.ts'
 import type { Range } from './prune.ts'
 import { prune } from './prune.ts'
 import { relationSql, snapshotSql } from './relation.ts'
 import type { StageContext, Staged } from './stage.ts'
 import { noRows, removeOf } from './stage.ts'
-import { combine, rewriteFile, withReplaced } from './upsert.ts'
+import { combine, withReplaced } from './upsert.ts'
 
 /** Stages new rows. On a table with a key, keys that are already stored are refused. */
 export async function stageAppend(
@@ -68,9 +68,9 @@ export async function stageDelete(
     removes.push(removeOf(file, context.effects.now()))
     if (hits === rows) continue
     const stored = relationSql(context.directory, context.snapshot, [file])
-    const add = await rewriteFile(
+    const add = await writePartition(
       context,
-      file,
+      file.partitionValues,
       `SELECT * FROM (${stored}) WHERE (${predicate}) IS NOT TRUE`,
     )
     if (add) adds.push(add)

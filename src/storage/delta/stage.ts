@@ -62,6 +62,34 @@ export interface FileSpec {
   readonly partitionValues?: PartitionValues
   /** False when rows are only rearranged. */
   readonly dataChange?: boolean
+  /** The rows come in the order of the clustering. */
+  readonly sorted?: boolean
+}
+
+/** Files written at the same time: while one is hashed and synced, the connection writes the next. */
+const WRITES_MAX = 2
+
+/** Writes files, two at a time, and gives their actions in the order of `items`. All have ended when it fails. */
+export async function writeAll<T>(
+  items: readonly T[],
+  write: (item: T, i: number) => Promise<AddFile | undefined>,
+): Promise<AddFile[]> {
+  const adds: (AddFile | undefined)[] = []
+  let next = 0
+  const worker = async (): Promise<void> => {
+    while (next < items.length) {
+      const i = next++
+      try {
+        adds[i] = await write(items[i]!, i)
+      } catch (error) {
+        next = items.length
+        throw error
+      }
+    }
+  }
+  const ends = await Promise.allSettled(Array.from({ length: WRITES_MAX }, worker))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  return adds.filter((add) => add !== undefined)
 }
 
 /** Writes one data file, sorted by the clustering of the table; undefined if there are no rows. */
@@ -79,7 +107,7 @@ export async function writeFile(
     {
       sql: spec.sql,
       schema: snapshot.schema,
-      orderBy: shape.clustering,
+      orderBy: spec.sorted ? [] : shape.clustering,
       statisticsColumns: [...shape.key, ...shape.clustering, ...period],
       directory,
     },
@@ -141,7 +169,7 @@ export async function syncStaged(
       if (path.length <= directory.length) break
     }
   }
-  for (const path of directories) await files.sync(path)
+  await Promise.all([...directories].map((path) => files.sync(path)))
 }
 
 /**

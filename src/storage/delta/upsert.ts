@@ -12,7 +12,7 @@ import type { Range } from './prune.ts'
 import { relationSql } from './relation.ts'
 import { fileKey } from './replay.ts'
 import type { StageContext, Staged } from './stage.ts'
-import { noRows, removeOf, temporaryName } from './stage.ts'
+import { noRows, removeOf, temporaryName, writeAll } from './stage.ts'
 
 /** Stages an upsert. Columns that do not come keep their stored value. Nothing changed: no actions. */
 export async function stageUpsert(
@@ -45,30 +45,43 @@ export async function upsertIncoming(context: StageContext, incoming: Incoming):
   }
 }
 
+/** What a comparison found in one file. */
+interface Hits {
+  readonly file: string
+  readonly matched: number
+  readonly changed: number
+}
+
 async function upsertAgainst(
   context: StageContext,
   incoming: Incoming,
   candidates: readonly AddFile[],
   verdict: string,
 ): Promise<Staged> {
-  const found = await compare(context, incoming, candidates, verdict)
-  const rewritten = await rewriteChanged(context, incoming, candidates, verdict)
+  const hits = await compare(context, incoming, candidates, verdict)
+  const [matched, changed] = [sum(hits, 'matched'), sum(hits, 'changed')]
+  const touched = hits.filter((hit) => hit.changed > 0)
+  const rewritten = await rewriteChanged(context, incoming, candidates, verdict, touched)
   const staged = withReplaced(context, rewritten)
-  const fresh = await freshRows(context, incoming, verdict, found.matched)
+  const fresh = await freshRows(context, incoming, verdict, matched)
   try {
     const inserted = await insertRows(staged, fresh)
     return {
       ...combine(rewritten, inserted),
       counts: {
-        inserted: incoming.rows - found.matched,
-        updated: found.changed,
+        inserted: incoming.rows - matched,
+        updated: changed,
         deleted: 0,
-        unchanged: found.matched - found.changed,
+        unchanged: matched - changed,
       },
     }
   } finally {
-    if (fresh.name !== incoming.name) await forget(context.session, fresh)
+    if (fresh.rows > 0 && fresh.name !== incoming.name) await forget(context.session, fresh)
   }
+}
+
+function sum(hits: readonly Hits[], what: 'matched' | 'changed'): number {
+  return hits.reduce((total, hit) => total + hit[what], 0)
 }
 
 /** Files whose bounds leave room for one of the keys. */
@@ -110,7 +123,7 @@ async function compare(
   incoming: Incoming,
   candidates: readonly AddFile[],
   verdict: string,
-): Promise<{ matched: number; changed: number }> {
+): Promise<Hits[]> {
   const { session, directory, snapshot, shape } = context
   const stored = relationSql(directory, snapshot, candidates, { fileColumn: FILE })
   const values = incoming.schema.fields.filter((f) => !shape.key.includes(f.name))
@@ -122,10 +135,15 @@ async function compare(
      SELECT i.rowid AS rid, b.${FILE} AS file, ${differs.length > 0 ? differs.join(' OR ') : 'false'} AS changed
      FROM ${identifier(incoming.name)} i JOIN (${stored}) b ON ${equalOn(shape.key, 'i', 'b')}`,
   )
-  const { matched, changed } = await session.row<{ matched: bigint; changed: bigint }>(
-    `SELECT count(*) AS matched, count(*) FILTER (changed) AS changed FROM ${identifier(verdict)}`,
+  const hits = await session.rows<{ file: string; matched: bigint; changed: bigint }>(
+    `SELECT file, count(*) AS matched, count(*) FILTER (changed) AS changed FROM ${identifier(verdict)}
+     GROUP BY file ORDER BY file`,
   )
-  return { matched: Number(matched), changed: Number(changed) }
+  return hits.map(({ file, matched, changed }) => ({
+    file,
+    matched: Number(matched),
+    changed: Number(changed),
+  }))
 }
 
 interface Actions {
@@ -138,21 +156,16 @@ async function rewriteChanged(
   incoming: Incoming,
   candidates: readonly AddFile[],
   verdict: string,
+  touched: readonly Hits[],
 ): Promise<Actions> {
-  const touched = await context.session.rows<{ file: string }>(
-    `SELECT DISTINCT file FROM ${identifier(verdict)} WHERE changed ORDER BY 1`,
-  )
   const byPath = new Map(candidates.map((file) => [filePath(context.directory, file.path), file]))
-  const adds: AddFile[] = []
-  const removes: RemoveFile[] = []
-  for (const { file: path } of touched) {
-    const file = byPath.get(path)!
-    const sql = mergedSql(context, incoming, file, path, verdict)
-    const add = await rewriteFile(context, file, sql)
-    if (add) adds.push(add)
-    removes.push(removeOf(file, context.effects.now()))
-  }
-  return { adds, removes }
+  const files = touched.map((hit) => byPath.get(hit.file)!)
+  const adds = await writeAll(files, (file, i) => {
+    const sql = mergedSql(context, incoming, file, touched[i]!.file, verdict)
+    // Sorted again: a join gives the rows that it matched before the others.
+    return writePartition(context, file.partitionValues, sql)
+  })
+  return { adds, removes: files.map((file) => removeOf(file, context.effects.now())) }
 }
 
 /** The rows of a file with the changed ones replaced; columns that did not come keep the stored value. */
@@ -174,15 +187,6 @@ function mergedSql(
     return comes ? `CASE WHEN ${hit} THEN c.${name} ELSE b.${name} END AS ${name}` : `b.${name}`
   })
   return `SELECT ${columns.join(', ')} FROM (${stored}) b LEFT JOIN (${changed}) c ON ${equalOn(shape.key, 'b', 'c')}`
-}
-
-/** Writes a new version of a file at the place where the old one belongs. */
-export function rewriteFile(
-  context: StageContext,
-  file: AddFile,
-  sql: string,
-): Promise<AddFile | undefined> {
-  return writePartition(context, file.partitionValues, sql)
 }
 
 /** The context after some files were replaced; later steps of the operation build on it. */

@@ -152,8 +152,8 @@ async function sealFile(path: string): Promise<SealedFile> {
   if (!stat.isFile()) throw new Error('not a regular file')
   const handle = await open(path, windows ? 'r+' : 'r')
   try {
-    const sealed = await digest(handle)
-    await handle.sync()
+    // The file is complete, so that the disk may write it while it is read for the hash.
+    const [sealed] = await Promise.all([digest(handle), handle.sync()])
     // Defence in depth only, and not ours to set on another user's file.
     await chmod(path, READ_ONLY).catch(() => undefined)
     return sealed

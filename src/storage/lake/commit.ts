@@ -122,8 +122,11 @@ async function publishStaged(
   return exclusively(store, async () => {
     const pending = { works: new Map(tx.works), restaged: attempt }
     try {
-      for (const { directory, adds } of tx.works.values())
-        await syncStaged(store.files, directory, adds)
+      // Tables beside each other: what follows names all of them, and begins when all of them are durable.
+      const works = [...tx.works.values()]
+      await Promise.all(
+        works.map(({ directory, adds }) => syncStaged(store.files, directory, adds)),
+      )
       return await publishLoop(store, session, tx, pending, options)
     } catch (error) {
       if (error instanceof UnknownOutcome) return error.outcome

@@ -155,6 +155,18 @@ async function lookForHole(store: Store, directory: string, entry: TableEntry): 
   store.looked.add(entry.path)
 }
 
+/**
+ * True if something stands behind the mapped version of a table, so that the lake must be settled before one builds
+ * on it. Asked of the head that this process has settled, "nothing" says what a settle of this table would say.
+ */
+export async function hasTail(store: Store, head: LakeRecord, name: string): Promise<boolean> {
+  const entry = head.tables[name]
+  if (!entry || entry.over !== undefined) return false
+  const directory = tableDirectory(store, entry.path)
+  await lookForHole(store, directory, entry)
+  return (await readForeign(store, directory, entry, entry.version + 1)) !== undefined
+}
+
 function isLakeCommit(store: Store, commit: Commit): boolean {
   return commit.txns.some((txn) => txn.appId === appIdOf(store.lakeId))
 }

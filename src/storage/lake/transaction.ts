@@ -22,6 +22,7 @@ import type { LakeRecord, Settings, TableEntry, Tag, Unit } from './record.ts'
 import type { Store } from './store.ts'
 import { keepingOneSource } from './one-source.ts'
 import { seriesOperation } from './series.ts'
+import { hasTail } from './settle.ts'
 import { checkTableWritable, claimTable, widening } from './tables.ts'
 import type { TableOperation, TableWork } from './table-work.ts'
 import { newWork, stageOperation } from './table-work.ts'
@@ -59,7 +60,7 @@ export class NeedsSettle extends Error {
 export class Transaction {
   readonly #store: Store
   readonly #session: Session
-  readonly #scope: ReadonlySet<string>
+  readonly #scope: Set<string>
   readonly base: LakeRecord
   readonly works: Map<string, TableWork> = new Map()
   readonly dropped: Set<string> = new Set()
@@ -67,7 +68,7 @@ export class Transaction {
   change: LakeChange = {}
   #days: string[] | undefined
 
-  constructor(store: Store, session: Session, base: LakeRecord, scope: ReadonlySet<string>) {
+  constructor(store: Store, session: Session, base: LakeRecord, scope: Set<string>) {
     this.#store = store
     this.#session = session
     this.#scope = scope
@@ -198,11 +199,22 @@ export class Transaction {
     const known = this.works.get(table)
     if (known) return known
     if (this.dropped.has(table)) throw noTable({ ...this.base, tables: {} }, table)
-    if (!this.#scope.has(table) && this.base.tables[table]) throw new NeedsSettle(table)
+    await this.#settled(table)
     const view = await tableView(this.#store, this.base, table)
     const work = newWork({ ...view, base: view.snapshot })
     this.works.set(table, work)
     return work
+  }
+
+  /**
+   * Looks for foreign commits at the first touch of a table. Nothing there, which is the rule: the transaction goes
+   * on. Else it begins again on a base that has adopted them; beginning again for each table would stage the first
+   * of four tables four times.
+   */
+  async #settled(table: string): Promise<void> {
+    if (this.#scope.has(table) || !this.base.tables[table]) return
+    if (await hasTail(this.#store, this.base, table)) throw new NeedsSettle(table)
+    this.#scope.add(table)
   }
 
   /** Fills visible dates that the calendar reaches by now. */

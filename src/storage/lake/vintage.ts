@@ -55,9 +55,8 @@ export async function stageVintages(
     const changes = await collectChanges(context, names, calendar)
     return await publishChanges(context, changes, received.rows)
   } finally {
-    for (const name of [received.name, names.arrival, names.state, calendar]) {
-      await forget(context.session, { name })
-    }
+    const own = [names.arrival, names.state, calendar].map((name) => ({ name }))
+    await forget(context.session, received, ...own)
   }
 }
 
