@@ -41,10 +41,15 @@ export interface ResultTable {
 export class Database {
   readonly #instance: DuckDBInstance
   readonly #sessions = new Set<Session>()
+  readonly #threads: number
+  /** Pieces of work that have all cores now. */
+  #hurried = 0
+  #threadsSet: Promise<unknown> = Promise.resolve()
   #open = true
 
-  private constructor(instance: DuckDBInstance) {
+  private constructor(instance: DuckDBInstance, threads: number) {
     this.#instance = instance
+    this.#threads = threads
   }
 
   /** Starts an engine. Extensions are never fetched. */
@@ -59,7 +64,7 @@ export class Database {
       autoload_known_extensions: 'false',
       allow_community_extensions: 'false',
     })
-    const database = new Database(instance)
+    const database = new Database(instance, threads)
     // Safe only because files of a lake never change.
     await database.using((session) => session.run('SET GLOBAL parquet_metadata_cache=true'))
     return database
@@ -90,6 +95,30 @@ export class Database {
     } finally {
       await session.close()
     }
+  }
+
+  /**
+   * Runs `work` on all cores instead of the engine's own number, for bulk work that somebody waits for. Memory stays
+   * bounded as it is.
+   */
+  async withAllCores<T>(work: () => Promise<T>): Promise<T> {
+    this.#hurried++
+    await this.#setThreads()
+    try {
+      return await work()
+    } finally {
+      this.#hurried--
+      if (this.#open) await this.#setThreads()
+    }
+  }
+
+  /** One change after the other, so that the last one that was asked for stays. */
+  #setThreads(): Promise<unknown> {
+    const set = async (): Promise<unknown> => {
+      const threads = this.#hurried > 0 ? availableParallelism() : this.#threads
+      return this.using((session) => session.run(`SET GLOBAL threads = ${threads}`))
+    }
+    return (this.#threadsSet = this.#threadsSet.then(set, set))
   }
 
   /** Interrupts what runs, waits for it and closes. */
