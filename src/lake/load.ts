@@ -137,7 +137,7 @@ async function materialize(
     .columnNames()
     .map((column, i) => ({ name: column, duckdbType: described.columnType(i).toString() }))
   const storable = storableTypes(withTimezone(raw, columns, options.timezone), columns)
-  await session.run(`CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS ${storable}`)
+  await session.share(name, storable)
   return { name, untyped: relation.untyped }
 }
 
@@ -183,9 +183,7 @@ async function parseColumns(
   const select = columns.map(
     (f) => `${parseCell(f, identifier(f.name), timezone)} AS ${identifier(f.name)}`,
   )
-  await session.run(
-    `CREATE OR REPLACE TEMP TABLE ${identifier(typed)} AS SELECT ${select.join(', ')} FROM ${identifier(name)}`,
-  )
+  await session.share(typed, `SELECT ${select.join(', ')} FROM ${identifier(name)}`)
   return { name: typed, schema: schemaOf(columns) }
 }
 
@@ -210,9 +208,9 @@ async function datesFromText(
     (f) => `${parseCell(f, identifier(f.name), timezone)} AS ${identifier(f.name)}`,
   )
   const typed = temporaryName('typed')
-  await session.run(
-    `CREATE OR REPLACE TEMP TABLE ${identifier(typed)} AS
-     SELECT * REPLACE (${replace.join(', ')}) FROM ${identifier(source.name)}`,
+  await session.share(
+    typed,
+    `SELECT * REPLACE (${replace.join(', ')}) FROM ${identifier(source.name)}`,
   )
   return { name: typed, schema: schemaOf(columns) }
 }

@@ -78,7 +78,7 @@ async function fill(context: StageContext, input: Input): Promise<Incoming> {
 async function receiveSql(context: StageContext, name: string, sql: string): Promise<Incoming> {
   const { session } = context
   const raw = temporaryName('selected')
-  await session.run(`CREATE OR REPLACE TEMP TABLE ${identifier(raw)} AS SELECT * FROM (${sql})`)
+  await session.share(raw, `SELECT * FROM (${sql})`)
   let received: Incoming | undefined
   try {
     received = await receiveTable(context, name, raw)
@@ -101,9 +101,7 @@ async function receiveTable(context: StageContext, name: string, from: string): 
   )
   if (typed) return { name: from, schema, rows: Number(n), kept: true }
   const casts = schema.fields.map((f) => castColumn(f)).join(', ')
-  await session.run(
-    `CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS SELECT ${casts} FROM ${identifier(from)}`,
-  )
+  await session.share(name, `SELECT ${casts} FROM ${identifier(from)}`)
   return { name, schema, rows: Number(n) }
 }
 

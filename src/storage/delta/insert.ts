@@ -1,5 +1,6 @@
 /** New rows: each goes into a new file, by the layout and the partitions of the table. */
 import type { Field } from '../../model/schema.ts'
+import type { Session } from '../parquet/database.ts'
 import { identifier } from '../parquet/sql.ts'
 import type { AddFile, PartitionValues, RemoveFile } from './actions.ts'
 import type { Incoming } from './incoming.ts'
@@ -16,6 +17,9 @@ import { relationSql } from './relation.ts'
 import { checkComplete } from './required.ts'
 import type { FileSpec, StageContext } from './stage.ts'
 import { removeOf, writeAll, writeFile } from './stage.ts'
+
+/** Files from which on a second connection is worth opening. */
+const FILES_FOR_TWO = 4
 
 /** Files written for new rows, and files they replace (in the per-symbol layout). */
 export interface Inserted {
@@ -35,13 +39,21 @@ export async function insertRows(context: StageContext, rows: Incoming): Promise
 
 async function insertClustered(context: StageContext, rows: Incoming): Promise<Inserted> {
   const { schema } = context.snapshot
-  const adds = await writeAll(await planFiles(context, rows), (where) =>
-    writeFile(context, {
-      sql: completeSql(schema, rows, where),
-      sorted: rows.sorted ?? false,
-    }),
+  const places = await planFiles(context, rows)
+  const sessions = await writersOf(context.session, rows, places.length)
+  const adds = await writeAll(sessions, places, (where, _, session) =>
+    writeFile(
+      { ...context, session },
+      { sql: completeSql(schema, rows, where), sorted: rows.sorted ?? false },
+    ),
   )
   return { adds, removes: [] }
+}
+
+/** A file of ours is too small for two threads, so that many files are written on two connections where there are. */
+async function writersOf(session: Session, rows: Incoming, files: number): Promise<Session[]> {
+  const both = files >= FILES_FOR_TWO && session.threads > 1 && session.isShared(rows.name)
+  return both ? [session, await session.sibling()] : [session]
 }
 
 async function insertPartitioned(
@@ -53,7 +65,7 @@ async function insertPartitioned(
   const stored = context.shape.layout === 'per-symbol'
   const partitions = await partitionsOf(context, rows, fields)
   for (const values of partitions) checkPartitionValues(fields, values, context.table)
-  const adds = await writeAll(partitions, (values) => {
+  const adds = await writeAll([context.session], partitions, (values) => {
     // In the per-symbol layout a symbol keeps one file: new rows are merged into it.
     const old = stored ? filesOf(context, fields, values) : []
     const fresh = completeSql(context.snapshot.schema, rows, partitionCondition(fields, values))

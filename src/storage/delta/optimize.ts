@@ -132,7 +132,7 @@ async function rewriteGroup(context: StageContext, group: Group): Promise<AddFil
     const bytes = group.files.reduce((sum, file) => sum + file.size, 0)
     const rowsPerFile = (rows.rows * group.bytesPerFile) / Math.max(bytes, 1)
     const parts = await splitRows(context, rows, 'true', rows.rows, rowsPerFile)
-    return await writeAll(parts, (where) =>
+    return await writeAll([context.session], parts, (where) =>
       writeFile(context, {
         sql: completeSql(context.snapshot.schema, rows, where),
         dataChange: false,

@@ -66,28 +66,33 @@ export interface FileSpec {
   readonly sorted?: boolean
 }
 
-/** Files written at the same time: while one is hashed and synced, the connection writes the next. */
+/** Files written at the same time on a connection: while one is hashed and synced, the connection writes the next. */
 const WRITES_MAX = 2
 
-/** Writes files, two at a time, and gives their actions in the order of `items`. All have ended when it fails. */
+/**
+ * Writes files, two at a time on each connection, and gives their actions in the order of `items`. All have ended
+ * when it fails.
+ */
 export async function writeAll<T>(
+  sessions: readonly Session[],
   items: readonly T[],
-  write: (item: T, i: number) => Promise<AddFile | undefined>,
+  write: (item: T, i: number, session: Session) => Promise<AddFile | undefined>,
 ): Promise<AddFile[]> {
   const adds: (AddFile | undefined)[] = []
   let next = 0
-  const worker = async (): Promise<void> => {
+  const worker = async (session: Session): Promise<void> => {
     while (next < items.length) {
       const i = next++
       try {
-        adds[i] = await write(items[i]!, i)
+        adds[i] = await write(items[i]!, i, session)
       } catch (error) {
         next = items.length
         throw error
       }
     }
   }
-  const ends = await Promise.allSettled(Array.from({ length: WRITES_MAX }, worker))
+  const workers = Array.from({ length: WRITES_MAX }, () => sessions.map(worker)).flat()
+  const ends = await Promise.allSettled(workers)
   for (const end of ends) if (end.status === 'rejected') throw end.reason
   return adds.filter((add) => add !== undefined)
 }

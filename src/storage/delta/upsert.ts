@@ -160,7 +160,7 @@ async function rewriteChanged(
 ): Promise<Actions> {
   const byPath = new Map(candidates.map((file) => [filePath(context.directory, file.path), file]))
   const files = touched.map((hit) => byPath.get(hit.file)!)
-  const adds = await writeAll(files, (file, i) => {
+  const adds = await writeAll([context.session], files, (file, i) => {
     const sql = mergedSql(context, incoming, file, touched[i]!.file, verdict)
     // Sorted again: a join gives the rows that it matched before the others.
     return writePartition(context, file.partitionValues, sql)

@@ -12,6 +12,7 @@ import { LakeError } from '../../model/errors.ts'
 import { duckdb, sqlError } from './duckdb.ts'
 import { bindParameters } from './bind.ts'
 import type { Parameters } from './bind.ts'
+import { identifier } from './sql.ts'
 import { valueReader } from './values.ts'
 import type { Row, Value } from './values.ts'
 
@@ -82,7 +83,11 @@ export class Database {
     await connection.run(
       "SET TimeZone='UTC'; SET errors_as_json=true; SET enable_progress_bar=false",
     )
-    const session = new Session(connection, () => this.#sessions.delete(session))
+    const session = new Session(connection, {
+      closed: () => this.#sessions.delete(session),
+      connect: () => this.connect(),
+      threads: () => (this.#hurried > 0 ? availableParallelism() : this.#threads),
+    })
     this.#sessions.add(session)
     return session
   }
@@ -115,8 +120,7 @@ export class Database {
   /** One change after the other, so that the last one that was asked for stays. */
   #setThreads(): Promise<unknown> {
     const set = async (): Promise<unknown> => {
-      const threads = this.#hurried > 0 ? availableParallelism() : this.#threads
-      return this.using((session) => session.run(`SET GLOBAL threads = ${threads}`))
+      return this.using((session) => session.run(`SET GLOBAL threads = ${session.threads}`))
     }
     return (this.#threadsSet = this.#threadsSet.then(set, set))
   }
@@ -129,18 +133,48 @@ export class Database {
   }
 }
 
+/** What a connection needs of its engine. */
+interface SessionOwner {
+  readonly closed: () => void
+  readonly connect: () => Promise<Session>
+  readonly threads: () => number
+}
+
 /** One connection. A statement waits for the one before it; a stream occupies the connection until its end. */
 export class Session {
   readonly #connection: DuckDBConnection
-  readonly #closed: () => void
+  readonly #owner: SessionOwner
+  readonly #shared = new Set<string>()
+  #sibling: Promise<Session> | undefined
   #tail: Promise<unknown> = Promise.resolve()
   /** The native call that runs now; closing must wait for it, and for nothing else. */
   #active: Promise<unknown> = Promise.resolve()
   #open = true
 
-  constructor(connection: DuckDBConnection, closed: () => void) {
+  constructor(connection: DuckDBConnection, owner: SessionOwner) {
     this.#connection = connection
-    this.#closed = closed
+    this.#owner = owner
+  }
+
+  /** Threads that the engine has now. */
+  get threads(): number {
+    return this.#owner.threads()
+  }
+
+  /** A second connection, for work on shared tables beside this one. It is closed with this one. */
+  sibling(): Promise<Session> {
+    return (this.#sibling ??= this.#owner.connect())
+  }
+
+  /** Fills a table that the sibling sees too. Its name must be nobody else's; it goes when this connection closes. */
+  async share(name: string, select: string): Promise<void> {
+    await this.run(`CREATE OR REPLACE TABLE ${identifier(name)} AS ${select}`)
+    this.#shared.add(name)
+  }
+
+  /** True if the sibling sees a table. */
+  isShared(name: string): boolean {
+    return this.#shared.has(name)
   }
 
   /** Runs statements for their effect; returns the number of rows changed by the last. */
@@ -216,8 +250,15 @@ export class Session {
     this.#connection.interrupt()
     await this.#active.catch(() => undefined)
     clearInterval(timer)
+    await this.#closeShared()
     this.#connection.closeSync()
-    this.#closed()
+    this.#owner.closed()
+  }
+
+  async #closeShared(): Promise<void> {
+    await this.#sibling?.then((sibling) => sibling.close()).catch(() => undefined)
+    const drops = [...this.#shared].map((name) => `DROP TABLE IF EXISTS ${identifier(name)}`)
+    if (drops.length > 0) await this.#connection.run(drops.join('; ')).catch(() => undefined)
   }
 
   async #result(sql: string, parameters?: Parameters): Promise<DuckDBMaterializedResult> {
