@@ -33,6 +33,7 @@ import { limited, startLimit } from './limits.ts'
 import { findLookAhead } from './look-ahead.ts'
 import type { LookAhead, LookAheadOptions } from './look-ahead.ts'
 import { displayable } from './notebook.ts'
+import { ATTACH_RESIDENT, RESIDENT_CATALOG } from './resident.ts'
 import type { EngineParts, Held } from './stage.ts'
 import { Stage } from './stage.ts'
 import { reportVintages } from './vintages.ts'
@@ -88,7 +89,9 @@ export async function openEngine(
   const lease = options.lease === false ? undefined : await takeLease(store, record)
   try {
     const database = await Database.open(options)
-    const shown = { record, follow, resident, attached: attach }
+    const catalog = resident.length > 0 ? RESIDENT_CATALOG : undefined
+    if (catalog !== undefined) await database.using((session) => session.run(ATTACH_RESIDENT))
+    const shown = { record, follow, resident, attached: attach, catalog }
     return new AnalysisEngine({ store, database, lease, timeoutMs, ...shown })
   } catch (error) {
     await lease?.close()
@@ -241,9 +244,9 @@ export class AnalysisEngine {
       resident: [],
       attached: [],
       timeoutMs,
+      catalog,
       dated: {
         knowledge: { date, strict, include },
-        catalog,
         memory: follow ? new Map() : this.#stage.memory,
       },
     })

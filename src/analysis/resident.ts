@@ -23,6 +23,18 @@ export interface ResidentMove {
   readonly statements: readonly string[]
 }
 
+/**
+ * The catalog that views and tables in memory stand in together, because a transaction writes to one catalog only.
+ * It keeps its tables compressed as a `.duckdb` file does: uncompressed ones answer up to 1.6 times slower.
+ */
+export const RESIDENT_CATALOG = 'resident'
+const SCHEMA = 'resident_tables'
+
+/** Makes the catalog. */
+export const ATTACH_RESIDENT: string = `ATTACH ':memory:' AS ${RESIDENT_CATALOG} (COMPRESS)`
+/** Compresses what has come in. */
+export const COMPRESS_RESIDENT: string = `CHECKPOINT ${RESIDENT_CATALOG}`
+
 const FILE = '__marketlake_file'
 const PATH = '__marketlake_path'
 
@@ -53,7 +65,7 @@ export function residentMove(before: ResidentState, views: readonly TableView[])
     state.set(view.name, move.held)
     statements.push(...move.statements)
   }
-  if (statements.length > 0) statements.unshift('CREATE SCHEMA IF NOT EXISTS resident')
+  if (statements.length > 0) statements.unshift(`CREATE SCHEMA IF NOT EXISTS ${RESIDENT_CATALOG}.${SCHEMA}`)
   return { state, statements }
 }
 
@@ -96,7 +108,7 @@ function parts(view: TableView): Part[] {
 }
 
 function residentName(name: string): string {
-  return `memory.resident.${identifier(name)}`
+  return `${RESIDENT_CATALOG}.${SCHEMA}.${identifier(name)}`
 }
 
 function createStatements(view: TableView): string[] {

@@ -18,9 +18,10 @@ import { restrictionsOf } from './filters.ts'
 import { readOnly } from './gate.ts'
 import type { Knowledge } from './knowledge.ts'
 import { metaStatements } from './meta.ts'
+import { passedTree } from './passed.ts'
 import { createSql } from './relation.ts'
 import type { ResidentState } from './resident.ts'
-import { residentMove, residentTables } from './resident.ts'
+import { COMPRESS_RESIDENT, residentMove, residentTables } from './resident.ts'
 
 /** What an engine stands on. */
 export interface EngineParts {
@@ -33,10 +34,11 @@ export interface EngineParts {
   readonly timeoutMs: number
   /** Delta tables from elsewhere, which stay at their version. */
   readonly attached: readonly AttachedTable[]
-  /** For an engine of a date: what it knows, the catalog its views stand in, and the memory of its parent. */
+  /** The catalog that the views stand in, where it is not the first one. */
+  readonly catalog?: string | undefined
+  /** For an engine of a date: what it knows, and the memory of its parent. */
   readonly dated?: {
     readonly knowledge: Knowledge
-    readonly catalog: string
     readonly memory: ResidentState
   }
 }
@@ -101,7 +103,11 @@ export class Stage {
       const display = this.#display!
       const { macros, relations } = display
       const dated = this.#parts.dated !== undefined
-      const { tree } = await readOnly(session, sql, { macros, dated })
+      const tree = await passedTree(
+        display,
+        sql,
+        async () => (await readOnly(session, sql, { macros, dated })).tree,
+      )
       this.#checkWhole(tableNamesOf(tree), relations)
       await tellLists(session, display.lists, restrictionsOf(tree, relations, parameters))
       const held = { session, display }
@@ -135,10 +141,9 @@ export class Stage {
     this.#idle.push(session)
   }
 
-  /** Views of a date stand in a catalog of their own. */
   async #enter(session: Session): Promise<void> {
-    const { dated } = this.#parts
-    if (dated) await session.run(`USE ${identifier(dated.catalog)}`)
+    const { catalog } = this.#parts
+    if (catalog !== undefined) await session.run(`USE ${identifier(catalog)}`)
   }
 
   /** The lease goes on to the oldest version that some statement still reads. */
@@ -199,6 +204,8 @@ export class Stage {
         await checkAttached(session, this.#parts.attached)
         await tellLists(session, display.lists, new Map())
         await session.run(['BEGIN', ...statements, 'COMMIT'].join('; '))
+        // Only for speed: where it cannot be done now, the rows stay as they came.
+        if (before.length > 0) await session.run(COMPRESS_RESIDENT).catch(() => undefined)
       })
       return true
     } catch (error) {
@@ -243,10 +250,10 @@ export class Stage {
 
   /** Closes the connections; the catalog of a date goes with them. */
   async close(): Promise<void> {
-    const { database, dated } = this.#parts
+    const { database, dated, catalog } = this.#parts
     const held = [...this.#held].map(({ session }) => session)
     for (const session of [...this.#idle.splice(0), ...held]) await session.close()
-    if (!dated || !database.isOpen) return
-    await database.using((session) => session.run(`DETACH ${identifier(dated.catalog)}`))
+    if (!dated || catalog === undefined || !database.isOpen) return
+    await database.using((session) => session.run(`DETACH ${identifier(catalog)}`))
   }
 }
