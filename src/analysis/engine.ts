@@ -8,6 +8,7 @@ import { readColumns } from '../storage/parquet/columns.ts'
 import { Database } from '../storage/parquet/database.ts'
 import type { DatabaseOptions, ResultTable, Session } from '../storage/parquet/database.ts'
 import { identifier, literal } from '../storage/parquet/sql.ts'
+import { rowObjects } from '../storage/parquet/values.ts'
 import type { Row } from '../storage/parquet/values.ts'
 import { commitLake } from '../storage/lake/commit.ts'
 import { takeLease } from '../storage/lake/lease.ts'
@@ -142,11 +143,7 @@ export class AnalysisEngine {
     options?: StatementOptions,
   ): Promise<T[]> {
     const table = await this.table(sql, parameters, options)
-    const { columns, rows } = table
-    const objects = rows.map(
-      (row) => Object.fromEntries(columns.map((c, i) => [c.name, row[i]!])) as T,
-    )
-    return displayable(objects, table)
+    return displayable(rowObjects<T>(table), table)
   }
 
   /** The whole result: columns with their types, and rows. */

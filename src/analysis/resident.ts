@@ -65,7 +65,8 @@ export function residentMove(before: ResidentState, views: readonly TableView[])
     state.set(view.name, move.held)
     statements.push(...move.statements)
   }
-  if (statements.length > 0) statements.unshift(`CREATE SCHEMA IF NOT EXISTS ${RESIDENT_CATALOG}.${SCHEMA}`)
+  if (statements.length > 0)
+    statements.unshift(`CREATE SCHEMA IF NOT EXISTS ${RESIDENT_CATALOG}.${SCHEMA}`)
   return { state, statements }
 }
 
@@ -88,7 +89,7 @@ function tableMove(
   const statements = [
     ...(fresh ? createStatements(view) : []),
     ...(gone.length > 0 ? parts(view).map((part) => deleteSql(part, gone)) : []),
-    ...(added.size > 0 ? parts(view).map((part) => insertSql(part, view, added)) : []),
+    ...(added.size > 0 ? parts(view).map((part) => insertSql(part, view, added, known)) : []),
   ]
   return { held: { schema, files }, statements }
 }
@@ -127,13 +128,20 @@ function insertSql(
   { table, where }: Part,
   view: TableView,
   added: ReadonlyMap<number, AddFile>,
+  known: ReadonlyMap<string, number>,
 ): string {
+  // In order the rows of a symbol stand together, and a question for one leaves out the other blocks.
+  const { clustering } = view.shape
+  const order =
+    known.size === 0 && clustering.length > 0
+      ? ` ORDER BY ${clustering.map((name) => `r.${identifier(name)}`).join(', ')}`
+      : ''
   const rows = relationSql(view.directory, view.snapshot, added.values(), { fileColumn: PATH })
   const ids = [...added].map(
     ([id, file]) => `(${String(id)}, ${literal(filePath(view.directory, file.path))})`,
   )
   return `INSERT INTO ${table} SELECT r.* EXCLUDE (${PATH}), f.id
-    FROM (${rows}) r JOIN (VALUES ${ids.join(', ')}) f(id, path) ON r.${PATH} = f.path${where}`
+    FROM (${rows}) r JOIN (VALUES ${ids.join(', ')}) f(id, path) ON r.${PATH} = f.path${where}${order}`
 }
 
 /** All rows of a table in memory. */

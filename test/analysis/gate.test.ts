@@ -125,6 +125,39 @@ describe('the gate', () => {
     expect(await engine.query(`SELECT score FROM '${path}'`)).toEqual([{ score: 1n }])
   })
 
+  test('what was refused is refused again, and what passed answers again from the newest rows', async () => {
+    const attack = `SELECT * FROM query('CREATE TABLE t (a INTEGER)')`
+    for (let i = 0; i < 3; i++) expect((await failure(attack)).code).toBe('QUERY_NOT_READ_ONLY')
+    const follower = await lake
+      .analysis({ follow: true, resident: ['passed'] })
+      .catch(() => undefined)
+    expect(follower, 'a table that is not there cannot be kept in memory').toBeDefined()
+    const fields = [{ name: 'id', type: 'long', nullable: true, metadata: {} }] as const
+    await lake.write('passed', async (tx) => {
+      await tx.ensure({ name: 'passed', schema: { type: 'struct', fields }, key: ['id'] })
+    })
+    const fields = [{ name: 'id', type: 'long', nullable: true, metadata: {} }] as const
+    await lake.write('passed', async (tx) => {
+      await tx.ensure({ name: 'passed', schema: { type: 'struct', fields }, key: ['id'] })
+    })
+    const follower = await lake.analysis({ follow: true, resident: ['passed'] })
+    try {
+      for (let id = 1n; id <= 3n; id++) {
+        await lake.write('passed', async (tx) => void (await tx.upsert('passed', [{ id }])))
+        const sql = 'SELECT count(*) AS n, max(id) AS newest FROM passed WHERE id > 0'
+        expect(await follower.query(sql)).toEqual([{ n: id, newest: id }])
+        expect(await follower.query(sql)).toEqual([{ n: id, newest: id }])
+      }
+    } finally {
+      await follower.close()
+    }
+  })
+
+  test('more statements than are remembered', async () => {
+    for (let i = 0; i < 600; i++)
+      expect(await engine.query(`SELECT ${String(i % 300)} AS n`)).toEqual([{ n: i % 300 }])
+  })
+
   test('a statement longer than a megabyte is refused before it is parsed', async () => {
     expect((await failure(`SELECT '${'x'.repeat(1 << 20)}'`)).code).toBe('QUERY_NOT_READ_ONLY')
   })

@@ -13,7 +13,7 @@ import { duckdb, sqlError } from './duckdb.ts'
 import { bindParameters } from './bind.ts'
 import type { Parameters } from './bind.ts'
 import { identifier } from './sql.ts'
-import { valueReader } from './values.ts'
+import { rowObjects, valueReader } from './values.ts'
 import type { Row, Value } from './values.ts'
 
 /** Bounds of an engine. */
@@ -184,8 +184,7 @@ export class Session {
 
   /** All rows as objects. Two columns of one name: the last wins. */
   async rows<T extends Row = Row>(sql: string, parameters?: Parameters): Promise<T[]> {
-    const { columns, rows } = await this.table(sql, parameters)
-    return rows.map((row) => Object.fromEntries(columns.map((c, i) => [c.name, row[i]!])) as T)
+    return rowObjects<T>(await this.table(sql, parameters))
   }
 
   /** The first row; an error if there is none. */

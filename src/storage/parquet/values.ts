@@ -19,6 +19,26 @@ export type Value =
 /** A row of a result. */
 export type Row = Readonly<Record<string, Value>>
 
+/** Rows as objects, by the names of the columns; of two columns of one name the last wins. */
+export function rowObjects<T extends Row = Row>(table: {
+  readonly columns: readonly { readonly name: string }[]
+  readonly rows: readonly (readonly Value[])[]
+}): T[] {
+  const names = table.columns.map((column) => column.name)
+  return table.rows.map((values) => {
+    const row: Record<string, Value> = {}
+    // `__proto__` as a column would set no property of the row.
+    for (let i = 0; i < names.length; i++) {
+      if (names[i] === '__proto__')
+        Object.defineProperty(row, names[i]!, { ...OWN, value: values[i]! })
+      else row[names[i]!] = values[i]!
+    }
+    return row as T
+  })
+}
+
+const OWN = { writable: true, enumerable: true, configurable: true }
+
 /** Turns values of one column into plain JavaScript. */
 export type ValueReader = (value: DuckDBValue) => Value
 
@@ -85,8 +105,21 @@ function structOf(
 const DAY_MS = 86_400_000
 const DAYS_MAX = 8.64e15 / DAY_MS
 
+/** A result has few dates and many of each. */
+const dateTexts = new Map<number, string>()
+const DATES_MAX = 65_536
+
 /** `YYYY-MM-DD` of days since 1970; years outside 0–9999 in ISO 8601's expanded form. */
 export function dateText(days: number): string {
+  const known = dateTexts.get(days)
+  if (known !== undefined) return known
+  if (dateTexts.size === DATES_MAX) dateTexts.clear()
+  const text = writeDate(days)
+  dateTexts.set(days, text)
+  return text
+}
+
+function writeDate(days: number): string {
   if (Math.abs(days) === 2_147_483_647) return days < 0 ? '-infinity' : 'infinity'
   if (Math.abs(days) > DAYS_MAX) return `${days} days`
   return new Date(days * DAY_MS).toISOString().split('T')[0]!

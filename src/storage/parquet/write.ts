@@ -113,9 +113,19 @@ function copyTo(
   const { schema, orderBy } = options
   const columns = schema.fields.map((f) => castColumn(f)).join(', ')
   const order = orderBy && orderBy.length > 0 ? ` ORDER BY ${identifiers(orderBy)}` : ''
-  const target = `FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE ${rowGroupRows(schema)}, RETURN_STATS`
+  const target = `FORMAT parquet, COMPRESSION ${codecOf(schema)}, ROW_GROUP_SIZE ${rowGroupRows(schema)}, RETURN_STATS`
   const sql = `COPY (SELECT ${columns} FROM (${options.sql})${order}) TO ${literal(path)} (${target})`
   return session.rows<CopyReport>(sql)
+}
+
+/**
+ * Wide tables stay uncompressed: a question for one stock reads a page of every column, and to decompress them all
+ * costs more than the rest of the question (12 instead of 26 ms for 84 columns; 1.4 times the bytes on disk).
+ */
+const WIDE_COLUMNS = 32
+
+function codecOf({ fields }: Schema): 'snappy' | 'uncompressed' {
+  return fields.length >= WIDE_COLUMNS ? 'uncompressed' : 'snappy'
 }
 
 const ROW_GROUP_BYTES = 6 << 20

@@ -192,3 +192,12 @@ test('an error of SQL says where and what was meant', async () => {
   })
   await expect(session().rows('selec')).rejects.toMatchObject({ code: 'SQL_ERROR' })
 })
+
+test('a column named like a property of every object is a column like any other', async () => {
+  const [row] = await session().rows('SELECT 1 AS "__proto__", 2 AS constructor')
+  expect(Object.entries(row!)).toEqual([
+    ['__proto__', 1],
+    ['constructor', 2],
+  ])
+  expect(Object.getPrototypeOf(row)).toBe(Object.prototype)
+})

@@ -220,3 +220,20 @@ test('a column that a file has not is NULL, and no other value moves', async () 
   expect(await session().rows(scanSql({ schema, files }))).toEqual([{ b: 2n, new: null, a: 1n }])
   expect(await session().rows(scanSql({ schema, files: [] }))).toEqual([])
 })
+
+test('a narrow file is compressed, a wide one is not, so that reading one row of it is cheap', async () => {
+  for (const [count, codec] of [
+    [31, 'SNAPPY'],
+    [32, 'UNCOMPRESSED'],
+  ] as const) {
+    const names = Array.from({ length: count }, (_, i) => `c${String(i)}`)
+    const select = names.map((name) => `range AS ${name}`).join(', ')
+    const { directory, written } = await write(
+      `SELECT ${select} FROM range(100)`,
+      names.map((name) => [name, 'long'] as const),
+    )
+    const path = `${directory}/${written!.name}`
+    const sql = `SELECT DISTINCT compression FROM parquet_metadata('${path}')`
+    expect(await session().rows(sql)).toEqual([{ compression: codec }])
+  }
+})
