@@ -41,6 +41,32 @@ export type { Rebalance } from './analysis/rebalance.ts'
 export type { Transaction, WriteOptions } from './storage/lake/transaction.ts'
 export type { Committed, Conflict, LakeOutcome, Unknown } from './storage/lake/outcome.ts'
 
+// Migrating from a `.duckdb` file.
+export { StorageManager } from './lake/storage-manager.ts'
+export type { StorageConnection, StorageManagerOptions } from './lake/storage-manager.ts'
+export { DualWriter } from './lake/dual-writer.ts'
+export type {
+  DualOutcome,
+  DualRows,
+  DualWriterOptions,
+  LakeSide,
+  OldOutcome,
+} from './lake/dual-writer.ts'
+export {
+  beginDualWrite,
+  cutOverToLake,
+  endDualWrite,
+  recordImport,
+  rollBackToOldFile,
+  statusOfMigration,
+  verifyOldFile,
+} from './lake/migration.ts'
+export type { Mount } from './lake/migration.ts'
+export type { MigrationStatus } from './migration/status.ts'
+export type { VerifyOptions, VerifyReport } from './migration/verify.ts'
+export type { TableComparison } from './migration/compare.ts'
+export type { MigratedColumn, MigratedTable, Migration } from './storage/lake/migration-state.ts'
+
 // Syncing.
 export { planLakeSync as planSync, syncLake as sync } from './lake/sync.ts'
 export type { LakeSyncOptions as SyncOptions } from './lake/sync.ts'

@@ -35,6 +35,7 @@ import { findLookAhead } from './look-ahead.ts'
 import type { LookAhead, LookAheadOptions } from './look-ahead.ts'
 import { displayable } from './notebook.ts'
 import { ATTACH_RESIDENT, RESIDENT_CATALOG } from './resident.ts'
+import { attachSqlite } from './sqlite.ts'
 import type { EngineParts, Held } from './stage.ts'
 import { Stage } from './stage.ts'
 import { reportVintages } from './vintages.ts'
@@ -52,6 +53,10 @@ export interface EngineOptions extends DatabaseOptions {
   readonly resident?: readonly string[]
   /** Delta tables from elsewhere (`attachTable`) to query beside the lake's; an engine of a date leaves them out. */
   readonly attach?: readonly AttachedTable[]
+  /** Unqualified names are those of the old file of a migration, with its columns and types (see StorageManager). */
+  readonly oldNames?: boolean
+  /** A SQLite file to attach as `sqlite_meta`; it needs DuckDB's sqlite extension on this machine. */
+  readonly sqlite?: string
   /** The longest time of a statement that brings no limit of its own, in milliseconds; by default an hour. */
   readonly timeoutMs?: number
 }
@@ -90,9 +95,11 @@ export async function openEngine(
   const lease = options.lease === false ? undefined : await takeLease(store, record)
   try {
     const database = await Database.open(options)
+    if (options.sqlite !== undefined) await attachSqlite(database, options.sqlite)
+    const { oldNames = false } = options
     const catalog = resident.length > 0 ? RESIDENT_CATALOG : undefined
     if (catalog !== undefined) await database.using((session) => session.run(ATTACH_RESIDENT))
-    const shown = { record, follow, resident, attached: attach, catalog }
+    const shown = { record, follow, resident, attached: attach, catalog, oldNames }
     return new AnalysisEngine({ store, database, lease, timeoutMs, ...shown })
   } catch (error) {
     await lease?.close()

@@ -13,6 +13,7 @@ import type { Session } from '../storage/parquet/database.ts'
 import { identifier, literal } from '../storage/parquet/sql.ts'
 import { aliasRelations } from './alias-relations.ts'
 import { metaStatements } from './meta.ts'
+import { OLD_SCHEMA, oldRelations } from './old-relations.ts'
 import type { Relation } from './relation.ts'
 import { createSql } from './relation.ts'
 import { hasOneSource, relationsOf } from './relations.ts'
@@ -100,7 +101,7 @@ async function build(
   const statements = [
     ...relations.map((relation) => createSql(relation)),
     ...relations.map(commentSql),
-    ...aliasStatements(),
+    ...aliasStatements(record),
     ...(await metaStatements(store, record, views, relations, publication)),
   ]
   const database = await Database.open({ threads: 1, memoryLimit: '256MB' })
@@ -129,8 +130,10 @@ function commentSql({ name, kind, label }: Relation): string {
   return `COMMENT ON ${words[kind]} ${identifier(name)} IS ${literal(label)}`
 }
 
-function aliasStatements(): string[] {
-  return Object.entries(aliasRelations()).flatMap(([schema, relations]) => [
+function aliasStatements(record: LakeRecord): string[] {
+  const old = oldRelations(record)
+  const aliases = { ...aliasRelations(), ...(old.length > 0 && { [OLD_SCHEMA]: old }) }
+  return Object.entries(aliases).flatMap(([schema, relations]) => [
     `CREATE SCHEMA ${schema}`,
     ...relations.map((relation) => createSql(relation, schema)),
   ])

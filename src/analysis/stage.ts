@@ -19,6 +19,7 @@ import { readOnly } from './gate.ts'
 import type { Knowledge } from './knowledge.ts'
 import { metaStatements } from './meta.ts'
 import { passedTree } from './passed.ts'
+import { OLD_SCHEMA, oldRelations } from './old-relations.ts'
 import { createSql } from './relation.ts'
 import type { ResidentState } from './resident.ts'
 import { COMPRESS_RESIDENT, residentMove, residentTables } from './resident.ts'
@@ -32,6 +33,8 @@ export interface EngineParts {
   readonly lease: Lease | undefined
   readonly resident: readonly string[]
   readonly timeoutMs: number
+  /** Unqualified names are those of the old file of a migration. */
+  readonly oldNames?: boolean
   /** Delta tables from elsewhere, which stay at their version. */
   readonly attached: readonly AttachedTable[]
   /** The catalog that the views stand in, where it is not the first one. */
@@ -109,7 +112,11 @@ export class Stage {
         async () => (await readOnly(session, sql, { macros, dated })).tree,
       )
       this.#checkWhole(tableNamesOf(tree), relations)
-      await tellLists(session, display.lists, restrictionsOf(tree, relations, parameters))
+      // Old tables have other columns of the same names.
+      const restrictions = this.#parts.oldNames
+        ? new Map<string, never>()
+        : restrictionsOf(tree, relations, parameters)
+      await tellLists(session, display.lists, restrictions)
       const held = { session, display }
       this.#held.add(held)
       return held
@@ -133,6 +140,7 @@ export class Stage {
     if (idle) return idle
     const session = await this.#parts.database.connect()
     await this.#enter(session)
+    if (this.#parts.oldNames) await session.run(`SET search_path='${OLD_SCHEMA},main'`)
     return session
   }
 
@@ -228,12 +236,23 @@ export class Stage {
         metaStatements(this.#parts.store, record, views, list),
       )
     }
+    await this.#showOld(sql, record)
     for (const [schema, aliases] of Object.entries(aliasRelations())) {
       if (!new RegExp(`\\b${schema}\\b`, 'i').test(sql)) continue
       const create = `CREATE SCHEMA IF NOT EXISTS ${schema}`
       const statements = aliases.map((relation) => createSql(relation, schema))
       await this.#showExtra(schema, () => Promise.resolve([create, ...statements]))
     }
+  }
+
+  /** They are made again when the migration's state changes. */
+  async #showOld(sql: string, record: LakeRecord): Promise<void> {
+    if (!this.#parts.oldNames && !new RegExp(`\\b${OLD_SCHEMA}\\b`, 'i').test(sql)) return
+    const statements = oldRelations(record).map((relation) => createSql(relation, OLD_SCHEMA))
+    const create = `CREATE SCHEMA IF NOT EXISTS ${OLD_SCHEMA}`
+    await this.#showExtra(`${OLD_SCHEMA} ${statements.join()}`, () =>
+      Promise.resolve([create, ...statements]),
+    )
   }
 
   async #showExtra(key: string, statements: () => Promise<string[]>): Promise<void> {

@@ -5,18 +5,14 @@ import type { Layout } from '../model/table.ts'
 import { VERSION } from '../model/version.ts'
 import type { Attach } from './attach.ts'
 import { attachOption } from './attach.ts'
-import type { CliContext, GlobalOptions } from './context.ts'
+import type { Runner } from './action.ts'
+import { action } from './action.ts'
 import type { HistoryOptions, LoadCommandOptions, ShowOptions } from './commands/catalog.ts'
 import type { DemoCommandOptions } from './commands/demo.ts'
+import { addMigrateCommands } from './commands/migrate.ts'
 import type { QueryOptions } from './commands/read.ts'
 import type { ShellOptions } from './commands/shell.ts'
 import type { SyncCommandOptions } from './commands/sync.ts'
-
-/** Runs a command in its context and keeps its exit code. */
-export type Runner = (
-  options: GlobalOptions,
-  run: (context: CliContext) => Promise<number>,
-) => Promise<void>
 
 /** Builds the program. Usage errors are thrown, so that `main` decides the exit code. */
 export function buildProgram(runner: Runner): Command {
@@ -52,6 +48,7 @@ function buildCommands(runner: Runner): Command {
   addShellCommand(program, runner)
   addMaintenanceCommands(program, runner)
   addConfigCommand(program, runner)
+  addMigrateCommands(program, runner)
   return program
 }
 
@@ -60,18 +57,6 @@ function countOption(text: string): number {
   const value = Number(text)
   if (Number.isSafeInteger(value) && value > 0) return value
   throw new InvalidArgumentError('It must be a whole number above zero.')
-}
-
-/** A command that runs inside its context. */
-function action<A extends unknown[]>(
-  runner: Runner,
-  run: (context: CliContext, ...args: A) => Promise<number>,
-): (...args: [...A, Command]) => Promise<void> {
-  return async (...args) => {
-    const command = args.at(-1) as Command
-    const own = args.slice(0, -1) as unknown as A
-    await runner(command.optsWithGlobals<GlobalOptions>(), (context) => run(context, ...own))
-  }
 }
 
 function addCatalogCommands(program: Command, runner: Runner): void {

@@ -59,6 +59,8 @@ export interface OpenOptions {
   /** How the standard tables of a new lake are laid out; by default as lake.toml says, else clustered. */
   readonly layout?: Layout
   readonly effects?: Effects
+  /** The engine for writing, shared with the caller, who closes it. */
+  readonly database?: Database
   /** Told what failed beside the work; by default a process warning. */
   readonly onWarning?: (message: string) => void
 }
@@ -92,7 +94,7 @@ function laidOut(table: TableDefinition, layout: Layout): TableDefinition {
 export async function openLake(directory: string, options: OpenOptions = {}): Promise<Lake> {
   const root = resolve(directory)
   const config = await readConfig(localFiles, root)
-  const engine = lazyDatabase(config)
+  const engine = lazyDatabase(config, options.database)
   const store = await openStore({
     root,
     files: localFiles,
@@ -114,7 +116,8 @@ interface LazyDatabase {
 }
 
 /** The engine for writing starts at the first write. */
-function lazyDatabase(config: LakeConfig): LazyDatabase {
+function lazyDatabase(config: LakeConfig, shared?: Database): LazyDatabase {
+  if (shared) return { open: () => Promise.resolve(shared), close: () => Promise.resolve() }
   let database: Promise<Database> | undefined
   const { memory: memoryLimit, threads } = config.limits
   return {

@@ -39,7 +39,7 @@ export async function buildRecord(
     ...(options.note !== undefined && { note: options.note }),
     tables,
     tags: tags ? mergeTags(head.tags, tags) : head.tags,
-    settings: settings ? { ...head.settings, ...settings } : head.settings,
+    settings: { ...head.settings, ...(typeof settings === 'function' ? settings(head) : settings) },
     units: units ?? [],
     commits,
   }

@@ -40,7 +40,8 @@ export interface WriteOptions {
 /** Changes of the lake itself that go with a transaction. */
 export interface LakeChange {
   readonly units?: readonly Unit[]
-  readonly settings?: Partial<Settings>
+  /** As a function it sees the head it will follow, on every try, and may refuse it by throwing. */
+  readonly settings?: Partial<Settings> | ((head: LakeRecord) => Partial<Settings>)
   readonly tags?: Readonly<Record<string, Tag | undefined>>
   /** A version that must not be vacuumed when the transaction is published. */
   readonly keeps?: number

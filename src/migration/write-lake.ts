@@ -1,0 +1,69 @@
+/** Rows under the names of the old file, written into the lake alone: what sync code does after the cut-over. */
+import { symbolMacro } from '../analysis/reference-relations.ts'
+import { createSql } from '../analysis/relation.ts'
+import { fieldOf, schemaOf } from '../model/schema.ts'
+import type { Schema } from '../model/schema.ts'
+import { temporaryName } from '../storage/delta/stage.ts'
+import { commitLake } from '../storage/lake/commit.ts'
+import type { MigratedColumn, MigratedTable, Migration } from '../storage/lake/migration-state.ts'
+import { columnsOf } from '../storage/lake/migration-state.ts'
+import type { LakeOutcome } from '../storage/lake/outcome.ts'
+import type { Store } from '../storage/lake/store.ts'
+import type { Transaction } from '../storage/lake/transaction.ts'
+import type { Database } from '../storage/parquet/database.ts'
+import {
+  appendColumns,
+  appendRows,
+  columnsNamed,
+  columnsOfRows,
+  createTemporary,
+} from '../storage/parquet/ingest.ts'
+import { identifier } from '../storage/parquet/sql.ts'
+import { lakeRows } from './catch-up.ts'
+import type { OldRows } from './outbox.ts'
+
+/** Writes rows of some tables in one commit. */
+export function writeToLake(
+  store: Store,
+  database: Database,
+  migration: Migration,
+  parts: readonly OldRows[],
+): Promise<LakeOutcome> {
+  return commitLake(
+    store,
+    () => Promise.resolve(database),
+    async (tx) => {
+      await tx.session.run(createSql(symbolMacro()))
+      for (const part of parts) {
+        const migrated = migration.tables.find((t) => t.old === part.table)!
+        await writePart(tx, migrated, part)
+      }
+    },
+    { operation: 'WRITE', note: 'old names' },
+  )
+}
+
+async function writePart(tx: Transaction, migrated: MigratedTable, part: OldRows): Promise<void> {
+  const { current } = await tx.work(migrated.table)
+  const old = schemaOf(
+    columnsOf(migrated).map((c) => ({ ...oldField(c, current.schema, part.table), name: c.old })),
+  )
+  const name = temporaryName('old_rows')
+  const { rows, table } = part
+  const given =
+    'columns' in rows
+      ? columnsNamed(old, Object.keys(rows.columns), table)
+      : columnsOfRows(old, rows, table)
+  await createTemporary(tx.session, name, given)
+  if ('columns' in rows) await appendColumns(tx.session, name, given, rows, table)
+  else await appendRows(tx.session, name, given, rows, table)
+  const names = given.fields.map((f) => f.name)
+  const sql = await lakeRows(tx, migrated, `SELECT * FROM ${identifier(name)}`, names)
+  await (migrated.key.length === 0
+    ? tx.append(migrated.table, { sql })
+    : tx.upsert(migrated.table, { sql }))
+}
+
+function oldField(column: MigratedColumn, schema: Schema, table: string): Schema['fields'][number] {
+  return { ...fieldOf(schema, column.new, table), nullable: true }
+}

@@ -1,0 +1,273 @@
+/** The road from a `.duckdb` file to the lake and back, step by step, in one process. */
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { DualWriter } from '../../src/lake/dual-writer.ts'
+import { openLake } from '../../src/lake/lake.ts'
+import type { Lake } from '../../src/lake/lake.ts'
+import {
+  beginDualWrite,
+  cutOverToLake,
+  endDualWrite,
+  rollBackToOldFile,
+  statusOfMigration,
+  verifyOldFile,
+} from '../../src/lake/migration.ts'
+import { StorageManager } from '../../src/lake/storage-manager.ts'
+import { hasCode } from '../../src/model/errors.ts'
+import { newLake, rowsOf } from '../support/lake.ts'
+import { inOldFile, migrated, oldFile } from '../support/migration.ts'
+
+const BARS = `CREATE TABLE bars (symbol VARCHAR, trade_date DATE, close DOUBLE, volume HUGEINT, kind ENUM('a', 'b'),
+  PRIMARY KEY (symbol, trade_date))`
+const FILL = `INSERT INTO bars SELECT lpad(CAST(s AS VARCHAR), 6, '0'), DATE '2024-01-01' + CAST(d AS INTEGER),
+  s + d / 10, s * 1000 + d, CASE WHEN d % 2 = 0 THEN 'a' ELSE 'b' END FROM range(5) t(s), range(20) u(d)`
+const LOGS = 'CREATE TABLE logs (n INTEGER, words VARCHAR)'
+const QUERY = `SELECT symbol, count(*) AS n, sum(volume) AS volume, max(kind) AS kind, avg(close) AS close
+  FROM bars GROUP BY symbol ORDER BY symbol`
+const bar = (symbol: string, day: string, close: number) => ({
+  symbol,
+  trade_date: day,
+  close,
+  volume: 7n,
+  kind: 'a',
+})
+
+let lake: Lake
+let old: string
+
+beforeEach(async () => {
+  old = await oldFile(BARS, FILL, LOGS, "INSERT INTO logs VALUES (1, 'x'), (1, 'x'), (2, NULL)")
+  lake = await newLake()
+  await migrated(lake, old, { bars: ['symbol', 'trade_date'], logs: [] })
+})
+
+const writer = (options: { strict?: boolean } = {}): Promise<DualWriter> =>
+  DualWriter.open({ lake: lake.root, old, threads: 1, ...options })
+
+describe('the road', () => {
+  test('there, back, and there again, with the same SQL all along', async () => {
+    const manager = await StorageManager.open({ lake: lake.root })
+    const ask = async (): Promise<unknown> => {
+      const connection = await manager.connection()
+      try {
+        const { columns, rows } = await connection.table(QUERY)
+        return { columns, rows }
+      } finally {
+        await connection.close()
+      }
+    }
+    expect(manager.readSource).toBe('duckdb')
+    const before = await ask()
+    expect((await statusOfMigration(lake)).next).toContain('migrate verify')
+    expect((await beginDualWrite(lake)).started).toBe(true)
+    const report = await verifyOldFile(lake)
+    expect(report.equal).toBe(true)
+    expect(report.tables.map((t) => [t.name, t.rowsOld, t.rowsNew])).toEqual([
+      ['bars', 100, 100],
+      ['logs', 3, 3],
+    ])
+    expect((await statusOfMigration(lake)).next).toContain('migrate cutover')
+    const cut = await cutOverToLake(lake)
+    expect(cut.changed).toBe(true)
+    expect(existsSync(cut.mount.views)).toBe(true)
+    expect((await cutOverToLake(lake)).changed).toBe(false)
+    const after = await ask()
+    expect(manager.readSource).toBe('lake')
+    expect(after).toEqual(before)
+
+    const w = await writer()
+    const outcome = await w.write({ bars: [bar('000009', '2024-02-01', 1.5)] })
+    expect(outcome).toMatchObject({ old: { kind: 'stopped' }, lake: { kind: 'committed' } })
+    const withMore = await ask()
+    const back = await rollBackToOldFile(lake)
+    expect(back.broughtBack).toEqual([{ table: 'bars', written: 1, deleted: 0 }])
+    expect(await ask()).toEqual(withMore)
+    expect(manager.readSource).toBe('duckdb')
+    expect((await rollBackToOldFile(lake)).changed).toBe(false)
+
+    expect(await w.write({ bars: [bar('000009', '2024-02-02', 2)] })).toMatchObject({
+      old: { kind: 'written' },
+      lake: { kind: 'committed' },
+    })
+    await w.close()
+    await expect(cutOverToLake(lake)).rejects.toMatchObject({ code: 'STALE' })
+    expect((await verifyOldFile(lake)).equal).toBe(true)
+    expect((await cutOverToLake(lake)).changed).toBe(true)
+    expect(Object.keys((await lake.head()).tags).toSorted()).toHaveLength(3)
+    await manager.close()
+  })
+
+  test('lake.toml overrides the source on one machine, and status says so', async () => {
+    writeFileSync(join(lake.root, 'lake.toml'), '[read]\nsource = "lake"\n')
+    const here = await openLake(lake.root)
+    const status = await statusOfMigration(here)
+    expect(status.readSource).toBe('duckdb')
+    expect(status.here).toEqual({ readSource: 'lake', overridden: true })
+    await here.close()
+  })
+})
+
+describe('dual writing', () => {
+  test('writes both: new rows, changed rows, columns left out', async () => {
+    await beginDualWrite(lake)
+    const w = await writer()
+    await w.write({
+      bars: [
+        { symbol: '000000', trade_date: '2024-01-01', close: -1 },
+        bar('000009', '2024-03-01', 3),
+      ],
+      logs: [{ n: 3, words: 'y' }],
+    })
+    await w.write({
+      bars: {
+        columns: { symbol: ['000001'], trade_date: ['2024-01-01'], close: new Float64Array([9]) },
+      },
+    })
+    await w.close()
+    const sql =
+      'SELECT symbol, CAST(trade_date AS VARCHAR) AS d, close, volume, kind FROM bars WHERE close IN (-1, 3, 9) ORDER BY symbol'
+    expect(await inOldFile(old, sql)).toEqual(await rowsOf(lake, sql.replace('bars', 'old.bars')))
+    expect(await rowsOf(lake, 'SELECT count(*) AS n FROM logs')).toEqual([{ n: 4n }])
+    expect((await verifyOldFile(lake)).equal).toBe(true)
+  })
+
+  test('a lake that is down does not stop the old path; what waits comes in later, once', async () => {
+    await beginDualWrite(lake)
+    const w = await writer()
+    renameSync(lake.root, `${lake.root}.away`)
+    const down = await w.write({ logs: [{ n: 9, words: 'down' }] })
+    expect(down).toMatchObject({ old: { kind: 'written', batch: 1 }, lake: { kind: 'behind' } })
+    renameSync(`${lake.root}.away`, lake.root)
+    expect((await statusOfMigration(lake)).behind).toBe(1)
+    const report = await verifyOldFile(lake)
+    expect([report.equal, report.behind]).toEqual([false, 1])
+    expect(await w.write({ logs: [{ n: 10, words: 'up' }] })).toMatchObject({
+      lake: { kind: 'committed' },
+    })
+    await w.close()
+    expect((await beginDualWrite(lake)).batches).toBe(0)
+    expect(await rowsOf(lake, 'SELECT n FROM logs WHERE n > 8 ORDER BY n')).toEqual([
+      { n: 9 },
+      { n: 10 },
+    ])
+    expect((await verifyOldFile(lake)).equal).toBe(true)
+  })
+
+  test('strict: the caller is told that the old file has the rows and the lake has not', async () => {
+    await beginDualWrite(lake)
+    const w = await writer({ strict: true })
+    renameSync(lake.root, `${lake.root}.away`)
+    await expect(w.write({ logs: [{ n: 9, words: 'down' }] })).rejects.toMatchObject({
+      details: { old: 'written', batch: 1 },
+    })
+    renameSync(`${lake.root}.away`, lake.root)
+    await w.close()
+  })
+
+  test('stopped: batches wait; started again they come in', async () => {
+    await beginDualWrite(lake)
+    await endDualWrite(lake)
+    const w = await writer()
+    expect(await w.write({ logs: [{ n: 5, words: 'later' }] })).toMatchObject({
+      lake: { kind: 'behind' },
+    })
+    await w.close()
+    expect(await beginDualWrite(lake)).toMatchObject({ started: true, batches: 1, behind: 0 })
+    expect((await verifyOldFile(lake)).equal).toBe(true)
+  })
+
+  test('neither side is written when the rows are refused', async () => {
+    await beginDualWrite(lake)
+    const w = await writer()
+    const twice = [bar('1', '2024-01-01', 1), bar('1', '2024-01-01', 2)]
+    await expect(w.write({ logs: [{ n: 7, words: '' }], bars: twice })).rejects.toMatchObject({
+      code: 'DUPLICATE_KEY',
+    })
+    await expect(w.write({ nothing: [] })).rejects.toMatchObject({ code: 'TABLE_NOT_FOUND' })
+    await expect(w.write({ logs: [{ n: 1, word: 'x' }] })).rejects.toMatchObject({
+      code: 'COLUMN_NOT_FOUND',
+    })
+    await w.close()
+    expect((await verifyOldFile(lake)).equal).toBe(true)
+  })
+})
+
+describe('verify names what differs', () => {
+  const planted: readonly [string, string, object][] = [
+    [
+      'a changed cell',
+      "UPDATE bars SET close = 1.25 WHERE symbol = '000001' AND trade_date = '2024-01-03'",
+      { differing: 1, columns: { close: 1 } },
+    ],
+    [
+      'a row that the lake lacks',
+      "INSERT INTO bars VALUES ('000077', '2024-01-01', 1, 1, 'a')",
+      { missing: 1, extra: 0 },
+    ],
+    [
+      'a row that only the lake has',
+      "DELETE FROM bars WHERE symbol = '000002' AND trade_date = '2024-01-03'",
+      { missing: 0, extra: 1 },
+    ],
+    [
+      'NaN against a number',
+      "UPDATE bars SET close = 'nan' WHERE symbol = '000001' AND trade_date = '2024-01-03'",
+      { differing: 1, columns: { close: 1 } },
+    ],
+    [
+      'a large integer',
+      'UPDATE bars SET volume = volume + 1 WHERE volume = 3003',
+      { differing: 1, columns: { volume: 1 } },
+    ],
+    [
+      'a changed type',
+      'ALTER TABLE bars ALTER close TYPE DECIMAL(18,4)',
+      { drift: [{ column: 'close', old: 'DECIMAL(18,4)', lake: 'double' }] },
+    ],
+    [
+      'a new column',
+      'ALTER TABLE bars ADD COLUMN extra INTEGER',
+      { drift: [{ column: 'extra', old: 'INTEGER', lake: null }] },
+    ],
+    ['one of two equal rows gone', 'DELETE FROM logs WHERE rowid = 0', { extra: 1 }],
+  ]
+  test.each(planted)('%s', async (_name, statement, expected) => {
+    await inOldFile(old, statement)
+    const report = await verifyOldFile(lake)
+    expect(report.equal).toBe(false)
+    const table = report.tables.find(
+      (t) => t.name === (statement.includes('logs') ? 'logs' : 'bars'),
+    )
+    expect(table).toMatchObject(expected)
+    await expect(cutOverToLake(lake)).rejects.toSatisfy((e) => hasCode(e, 'CHECK_FAILED'))
+  })
+
+  test('NaN against NULL, and -0 against 0, with the cell', async () => {
+    await inOldFile(
+      old,
+      "UPDATE bars SET close = 'nan' WHERE symbol = '000000' AND trade_date = '2024-01-01'",
+    )
+    await inOldFile(
+      old,
+      "UPDATE bars SET close = CAST('-0.0' AS DOUBLE) WHERE symbol = '000000' AND trade_date = '2024-01-02'",
+    )
+    await lake.write('null', async (tx) => {
+      await tx.upsert('bars', [
+        { symbol: '000000', trade_date: '2024-01-01', close: null },
+        { symbol: '000000', trade_date: '2024-01-02', close: 0 },
+      ])
+    })
+    const { tables } = await verifyOldFile(lake)
+    const cells = tables[0]!.examples.cells.map(({ old: a, lake: b }) => [a, b])
+    expect(cells.toSorted()).toEqual([
+      ['-0', 0],
+      ['NaN', null],
+    ])
+  })
+
+  test('a copy is compared while the file may be written', async () => {
+    const report = await verifyOldFile(lake, { copy: true })
+    expect(report).toMatchObject({ equal: true, moved: { old: false, tables: [] } })
+  })
+})
