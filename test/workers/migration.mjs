@@ -10,19 +10,19 @@ const [step, lakeDirectory, old, place, kind, pattern] = process.argv.slice(2)
 const wanted = pattern === undefined ? undefined : new RegExp(pattern)
 const die = () => process.kill(process.pid, 'SIGKILL')
 
-const around = (call, text) =>
-  async function (...args) {
+const patch = (target, name, text) => {
+  const call = Reflect.get(target, name)
+  target[name] = async function (...args) {
     const hit = wanted?.test(text(args))
     if (hit && place === 'before') die()
-    const result = await call.apply(this, args)
+    const result = await Reflect.apply(call, this, args)
     if (hit && place === 'after') die()
     return result
   }
+}
 
-if (kind === 'sql')
-  DuckDBConnection.prototype.run = around(DuckDBConnection.prototype.run, ([sql]) => sql)
-if (kind === 'link') fs.link = around(fs.link, ([, to]) => to)
-if (kind === 'rename') fs.rename = around(fs.rename, ([, to]) => to)
+if (kind === 'sql') patch(DuckDBConnection.prototype, 'run', ([sql]) => sql)
+if (kind === 'link' || kind === 'rename') patch(fs, kind, ([, to]) => to)
 syncBuiltinESMExports()
 
 const { DualWriter, beginDualWrite, cutOverToLake, openLake, rollBackToOldFile, verifyOldFile } =
