@@ -2,7 +2,7 @@
 import { catchUp } from '../migration/catch-up.ts'
 import { attachOldFile } from '../migration/old-file.ts'
 import type { OldRows } from '../migration/outbox.ts'
-import { ensureOutbox, writeBatch } from '../migration/outbox.ts'
+import { ensureOutbox, pendingBatches, writeBatch } from '../migration/outbox.ts'
 import { requireMigration } from '../migration/verify.ts'
 import { writeToLake } from '../migration/write-lake.ts'
 import { LakeError, messageOf } from '../model/errors.ts'
@@ -126,7 +126,8 @@ export class DualWriter {
       if (this.#isCut()) return this.#writeLake(tables)
       await ensureOutbox(session, crypto.randomUUID())
       const batch = await writeBatch(session, this.#parts(tables))
-      const lake = reason === undefined ? await this.#push(session) : behind(1, reason)
+      const lake =
+        reason === undefined ? await this.#push(session) : await this.#behind(session, reason)
       if (this.#options.strict && lake && lake.kind !== 'committed') throw notInLake(batch, lake)
       return { old: { kind: 'written', batch }, lake: lake! }
     })
@@ -156,17 +157,23 @@ export class DualWriter {
   /** Brings what waits into the lake, unless dual writing is stopped. */
   async #push(session: Session): Promise<LakeSide | undefined> {
     const lake = this.#lake
-    if (!lake) return behind(1, 'the lake cannot be opened')
+    if (!lake) return this.#behind(session, 'the lake cannot be opened')
     if (this.#migration?.phase === 'imported')
-      return behind(1, 'dual writing is not started: marketlake migrate dual-write')
+      return this.#behind(session, 'dual writing is not started: marketlake migrate dual-write')
     try {
       const done = await catchUp(lake.store, this.#database, session)
       const { outcome } = done
       if (!outcome || outcome.kind !== 'conflict') return outcome
-      return behind(done.behind, outcome.reason)
+      return { kind: 'behind', batches: done.behind, reason: outcome.reason }
     } catch (error) {
-      return behind(1, messageOf(error))
+      return this.#behind(session, messageOf(error))
     }
+  }
+
+  /** How much waits, as far as is known which batches the lake has. */
+  async #behind(session: Session, reason: string): Promise<LakeSide> {
+    const pending = await pendingBatches(session, this.#migration?.batch)
+    return { kind: 'behind', batches: pending.length, reason }
   }
 
   async #writeLake(tables: Readonly<Record<string, DualRows>>): Promise<DualOutcome> {
@@ -208,10 +215,6 @@ export class DualWriter {
 function oldKey(migrated: MigratedTable): string[] {
   const names = new Map(columnsOf(migrated).map((c) => [c.new, c.old]))
   return migrated.key.map((name) => names.get(name) ?? name)
-}
-
-function behind(batches: number, reason: string): LakeSide {
-  return { kind: 'behind', batches, reason }
 }
 
 function lakeDown(reason: string): LakeError {

@@ -12,7 +12,8 @@ import type { Store } from '../storage/lake/store.ts'
 import { refreshHead } from '../storage/lake/store.ts'
 import type { Transaction } from '../storage/lake/transaction.ts'
 import type { Database, Session } from '../storage/parquet/database.ts'
-import { identifier, literal } from '../storage/parquet/sql.ts'
+import { relationSchema } from '../storage/parquet/inspect.ts'
+import { identifier, identifiers, literal } from '../storage/parquet/sql.ts'
 import { symbolMacro } from '../analysis/reference-relations.ts'
 import { createSql } from '../analysis/relation.ts'
 import type { PendingBatch, PendingPart } from './outbox.ts'
@@ -69,8 +70,14 @@ async function applyBatches(
       const migration = migrationOf(tx.base)
       if (!migration || isApplied(migration, batch)) return
       await tx.session.run(createSql(symbolMacro()))
-      for (const part of batches.flatMap(({ parts }) => parts)) await stagePart(tx, migration, part)
-      tx.change = { settings: (head) => applied(head, migration, batch) }
+      const tables = [...migration.tables]
+      for (const part of batches.flatMap(({ parts }) => parts)) {
+        const at = tables.findIndex((t) => t.old.toLowerCase() === part.table.toLowerCase())
+        if (at < 0) continue
+        tables[at] = await withNewColumns(tx, tables[at]!, part)
+        await stagePart(tx, tables[at], part)
+      }
+      tx.change = { settings: (head) => applied(head, migration, { batch, tables }) }
     },
     { operation: 'DUAL WRITE', note: `batch ${last.seq}`, ...options },
   )
@@ -84,22 +91,44 @@ function isApplied({ batch }: Migration, wanted: NonNullable<Migration['batch']>
 function applied(
   head: LakeRecord,
   base: Migration,
-  batch: NonNullable<Migration['batch']>,
+  change: Pick<Migration, 'batch' | 'tables'>,
 ): ReturnType<typeof withMigration> {
   const now = migrationOf(head)
-  if (now && now.batch?.seq === base.batch?.seq) return withMigration(head.settings, { batch })
+  if (now && now.batch?.seq === base.batch?.seq) return withMigration(head.settings, change)
   throw new LakeError('WRITE_CONFLICT', 'another process applied the batches meanwhile', {
     next: 'Run the command again.',
   })
 }
 
-async function stagePart(tx: Transaction, migration: Migration, part: PendingPart): Promise<void> {
-  const migrated = migration.tables.find((t) => t.old.toLowerCase() === part.table.toLowerCase())
-  if (!migrated) return
+async function stagePart(
+  tx: Transaction,
+  migrated: MigratedTable,
+  part: PendingPart,
+): Promise<void> {
   const sql = await lakeRows(tx, migrated, pendingRows(part), part.columns)
   await (part.mode === 'append' && migrated.key.length === 0
     ? tx.append(migrated.table, { sql })
     : tx.upsert(migrated.table, { sql }))
+}
+
+/** Columns that the old table got since the import become columns of the lake. */
+async function withNewColumns(
+  tx: Transaction,
+  migrated: MigratedTable,
+  part: PendingPart,
+): Promise<MigratedTable> {
+  const known = new Set(columnsOf(migrated).map((c) => c.old.toLowerCase()))
+  const fresh = part.columns.filter((name) => !known.has(name.toLowerCase()))
+  if (fresh.length === 0) return migrated
+  const { schema, columns } = await relationSchema(
+    tx.session,
+    `SELECT ${identifiers(fresh)} FROM (${pendingRows(part)})`,
+  )
+  await tx.widen(migrated.table, schema.fields)
+  const added = columns.map(({ name, duckdbType: type }, i) =>
+    duckdbType(schema.fields[i]!.type) === type ? name : { old: name, new: name, type },
+  )
+  return { ...migrated, columns: [...migrated.columns, ...added] }
 }
 
 /** Rows of an old table as the lake stores them. */

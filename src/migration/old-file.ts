@@ -1,6 +1,7 @@
 /** The old `.duckdb` file, opened through DuckDB: for reading, or for writing under its own lock. */
 import { resolve } from 'node:path'
 import { LakeError, messageOf } from '../model/errors.ts'
+import { localFiles } from '../storage/files/local.ts'
 import type { Files } from '../storage/files/files.ts'
 import type { OldFileMark } from '../storage/lake/migration-state.ts'
 import type { Session } from '../storage/parquet/database.ts'
@@ -13,8 +14,6 @@ export const OLD = 'old_file'
 export interface AttachOptions {
   /** For writing: nobody else can open the file meanwhile. */
   readonly write?: boolean
-  /** Make the file if it is not there. */
-  readonly create?: boolean
   /** How long to wait for others to let go of the file; 0: not at all. */
   readonly waitMs?: number
   readonly alias?: string
@@ -47,6 +46,8 @@ export async function attachOldFile(
 ): Promise<() => Promise<void>> {
   const { write = false, waitMs = 0, alias = OLD } = options
   const file = resolve(path)
+  // Opened for writing, DuckDB would make a file that is not there.
+  if (!(await localFiles.stat(file))) throw missing(file)
   const deadlineMs = Date.now() + waitMs
   for (;;) {
     const release = enter(file, write)
@@ -79,6 +80,13 @@ function enter(file: string, write: boolean): (() => void) | undefined {
     if (write) state.writer = false
     else state.readers--
   }
+}
+
+function missing(file: string): LakeError {
+  return new LakeError('IO_ERROR', `the old file is not there: ${file}`, {
+    details: { path: file, errno: 'ENOENT' },
+    next: 'Bring it back to its place; `marketlake migrate status` shows it.',
+  })
 }
 
 function heldHere(file: string): LakeError {

@@ -5,9 +5,10 @@ import { readRecord } from '../storage/lake/lake-log.ts'
 import type { Migration } from '../storage/lake/migration-state.ts'
 import { withMigration } from '../storage/lake/migration-state.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
-import type { LakeRecord, Settings } from '../storage/lake/record.ts'
+import type { LakeRecord } from '../storage/lake/record.ts'
 import type { Store } from '../storage/lake/store.ts'
 import { refreshHead } from '../storage/lake/store.ts'
+import type { LakeChange } from '../storage/lake/transaction.ts'
 import type { Database, Session } from '../storage/parquet/database.ts'
 import { bringBack } from './bring-back.ts'
 import type { BroughtBack } from './bring-back.ts'
@@ -55,10 +56,12 @@ function setPhase(
   phase: Migration['phase'],
   operation: string,
 ): Promise<LakeOutcome> {
-  return commitSettings(store, database, operation, (head) => ({
-    readSource: 'duckdb',
-    ...withMigration(head.settings, { phase }),
-  }))
+  return commitChange(store, database, operation, {
+    settings: (head) => ({
+      readSource: 'duckdb',
+      ...withMigration(head.settings, { phase }),
+    }),
+  })
 }
 
 /** How the cut-over is done. */
@@ -66,7 +69,7 @@ export interface CutoverOptions extends WaitOptions {
   /** Without a fresh comparison. What the lake lacks is then no longer seen. */
   readonly force?: boolean
   /** A SQLite file with metadata to attach from then on. */
-  readonly sqlite?: string
+  readonly sqlite?: string | undefined
 }
 
 /** What a change of the read source did. */
@@ -108,30 +111,30 @@ async function cutOverHeld(
   const behind = (await pendingBatches(session, migration.batch)).length
   if (behind > 0) throw isBehind(behind)
   if (!force) refuse(await notFresh(store.files, head, migration))
-  const tag = `before-cutover-${head.version}`
-  const cutover = {
-    timestamp: store.effects.now(),
-    version: head.version,
-    tag,
-    ...(force && { forced: true }),
-  }
-  const outcome = await commitSettings(
-    store,
-    database,
-    'CUTOVER',
-    (now) => {
-      const state = requireMigration(now)
-      if (!force) refuse(notFreshInLake(now, state))
-      const change = {
-        phase: 'cut-over' as const,
-        cutover,
-        ...(sqlite !== undefined && { sqlite }),
-      }
+  const change = cutoverChange(head, store.effects.now(), { force, sqlite })
+  const outcome = await commitChange(store, database, 'CUTOVER', change)
+  return { outcome, changed: outcome.kind === 'committed', tag: Object.keys(change.tags!)[0] }
+}
+
+/** The cut-over as one change of the lake: the read source, the end of old writes, and a tag on what was before. */
+export function cutoverChange(
+  head: LakeRecord,
+  timestamp: number,
+  options: Pick<CutoverOptions, 'force' | 'sqlite'> = {},
+): LakeChange {
+  const { force = false, sqlite } = options
+  const { version, txnId } = head
+  const tag = `before-cutover-${version}`
+  const cutover = { timestamp, version, tag, ...(force && { forced: true }) }
+  return {
+    tags: { [tag]: { version, txnId } },
+    settings: (now) => {
+      if (!force) refuse(notFreshInLake(now, requireMigration(now)))
+      const phase = 'cut-over' as const
+      const change = { phase, cutover, ...(sqlite !== undefined && { sqlite }) }
       return { readSource: 'lake', ...withMigration(now.settings, change) }
     },
-    { [tag]: { version: head.version, txnId: head.txnId } },
-  )
-  return { outcome, changed: outcome.kind === 'committed', tag }
+  }
 }
 
 /** How the old source comes back. */
@@ -178,17 +181,14 @@ async function rollBackHeld(
   const tag = `before-rollback-${head.version}`
   const rollback = { timestamp: store.effects.now(), version: head.version, tag }
   const versions = tableVersions(head, migration)
-  const outcome = await commitSettings(
-    store,
-    database,
-    'ROLLBACK',
-    (now) => {
+  const outcome = await commitChange(store, database, 'ROLLBACK', {
+    tags: { [tag]: { version: head.version, txnId: head.txnId } },
+    settings: (now) => {
       if (!leave) refuseMoved(tableVersions(now, requireMigration(now)), versions)
       const change = { phase: 'dual-write' as const, rollback }
       return { readSource: 'duckdb', ...withMigration(now.settings, change) }
     },
-    { [tag]: { version: head.version, txnId: head.txnId } },
-  )
+  })
   const left = leave ? moved : []
   return { outcome, changed: outcome.kind === 'committed', tag, broughtBack, left }
 }
@@ -219,17 +219,16 @@ function unchanged(head: LakeRecord, tag: string | undefined): SwitchResult {
   return { outcome: outcome as LakeOutcome, changed: false, tag }
 }
 
-function commitSettings(
+function commitChange(
   store: Store,
   database: Database,
   operation: string,
-  settings: (head: LakeRecord) => Partial<Settings>,
-  tags?: LakeRecord['tags'],
+  change: LakeChange,
 ): Promise<LakeOutcome> {
   return commitLake(
     store,
     () => Promise.resolve(database),
-    async (tx) => void (tx.change = { settings, ...(tags && { tags }) }),
+    async (tx) => void (tx.change = change),
     { operation },
   )
 }

@@ -9,6 +9,7 @@ import {
   beginDualWrite,
   cutOverToLake,
   endDualWrite,
+  recordImport,
   rollBackToOldFile,
   statusOfMigration,
   verifyOldFile,
@@ -77,11 +78,16 @@ describe('the road', () => {
     expect(after).toEqual(before)
 
     const w = await writer()
-    const outcome = await w.write({ bars: [bar('000009', '2024-02-01', 1.5)] })
+    const outcome = await w.write({
+      bars: [
+        bar('000009', '2024-02-01', 1.5),
+        { symbol: '000000', trade_date: '2024-01-01', close: 8 },
+      ],
+    })
     expect(outcome).toMatchObject({ old: { kind: 'stopped' }, lake: { kind: 'committed' } })
     const withMore = await ask()
     const back = await rollBackToOldFile(lake)
-    expect(back.broughtBack).toEqual([{ table: 'bars', written: 1, deleted: 0 }])
+    expect(back.broughtBack).toEqual([{ table: 'bars', written: 2, deleted: 1 }])
     expect(await ask()).toEqual(withMore)
     expect(manager.readSource).toBe('duckdb')
     expect((await rollBackToOldFile(lake)).changed).toBe(false)
@@ -177,6 +183,35 @@ describe('dual writing', () => {
     expect((await verifyOldFile(lake)).equal).toBe(true)
   })
 
+  test('a column that the old table got since becomes a column of the lake', async () => {
+    await beginDualWrite(lake)
+    await inOldFile(
+      old,
+      'ALTER TABLE logs ADD COLUMN level TINYINT',
+      'ALTER TABLE logs ADD COLUMN id UUID',
+    )
+    const w = await writer()
+    const id = '5b0d1a52-6a0e-4b3e-9f0a-000000000001'
+    expect(await w.write({ logs: [{ n: 5, words: 'w', level: 3, id }] })).toMatchObject({
+      lake: { kind: 'committed' },
+    })
+    await w.close()
+    expect((await verifyOldFile(lake)).equal).toBe(true)
+    const sql = 'SELECT n, level, id FROM old.logs WHERE level = 3'
+    expect(await rowsOf(lake, sql)).toEqual(await inOldFile(old, sql.replace('old.', '')))
+  })
+
+  test('an old file that is gone is named, and none is made in its place', async () => {
+    await beginDualWrite(lake)
+    const w = await writer()
+    renameSync(old, `${old}.away`)
+    await expect(w.write({ logs: [{ n: 1, words: '' }] })).rejects.toThrow('not there')
+    await expect(cutOverToLake(lake)).rejects.toThrow('not there')
+    expect(existsSync(old)).toBe(false)
+    expect((await statusOfMigration(lake)).old).toMatchObject({ exists: false })
+    await w.close()
+  })
+
   test('neither side is written when the rows are refused', async () => {
     await beginDualWrite(lake)
     const w = await writer()
@@ -190,6 +225,78 @@ describe('dual writing', () => {
     })
     await w.close()
     expect((await verifyOldFile(lake)).equal).toBe(true)
+  })
+})
+
+describe('reports, renamed columns, and symbols in another form', () => {
+  test('old names, types and symbols come back; a changed report is a new version', async () => {
+    const file = await oldFile(
+      'CREATE TABLE fin_indicator (code VARCHAR, report_date DATE, roe DOUBLE, PRIMARY KEY (code, report_date))',
+      "INSERT INTO fin_indicator VALUES ('600519', '2024-12-31', 30.5), ('000001', '2024-12-31', 10)",
+    )
+    const reports = await newLake()
+    await reports.write('import', async (tx) => {
+      await tx.upsert('indicators', [
+        { symbol: '600519.SH', end_date: '2024-12-31', roe_waa: 30.5, source: 'file' },
+        { symbol: '000001.SZ', end_date: '2024-12-31', roe_waa: 10, source: 'file' },
+      ])
+    })
+    await recordImport(reports, file, [
+      {
+        old: 'fin_indicator',
+        table: 'indicators',
+        key: ['symbol', 'end_date'],
+        columns: [
+          { old: 'code', new: 'symbol', symbols: 'code' },
+          { old: 'report_date', new: 'end_date' },
+          { old: 'roe', new: 'roe_waa' },
+        ],
+      },
+    ])
+    await beginDualWrite(reports)
+    const w = await DualWriter.open({ lake: reports.root, threads: 1 })
+    await w.write({ fin_indicator: [{ code: '600519', report_date: '2024-12-31', roe: 31 }] })
+    expect((await verifyOldFile(reports)).equal).toBe(true)
+    await cutOverToLake(reports)
+    await w.write({ fin_indicator: [{ code: '000001', report_date: '2024-12-31', roe: 11 }] })
+    await w.close()
+    const manager = await StorageManager.open({ lake: reports.root })
+    const ask = async () =>
+      (await manager.connection()).table(
+        'SELECT * FROM fin_indicator WHERE code IN (?, ?) ORDER BY code',
+        ['000001', '600519'],
+      )
+    const inLake = await ask()
+    await rollBackToOldFile(reports)
+    expect(await ask()).toEqual(inLake)
+    expect(inLake.rows).toEqual([
+      ['000001', '2024-12-31', 11],
+      ['600519', '2024-12-31', 31],
+    ])
+    await manager.close()
+    expect(await rowsOf(reports, 'SELECT count(*) AS n FROM fin_indicators_all')).toEqual([
+      { n: 4n },
+    ])
+  })
+})
+
+describe('the metadata mount', () => {
+  test('without the sqlite extension the cut-over is done and says what is missing', async () => {
+    await verifyOldFile(lake)
+    const { mount, changed } = await cutOverToLake(lake, { sqlite: '/nowhere/meta.sqlite' })
+    expect(changed).toBe(true)
+    expect(mount.sqlite).toMatchObject({ attached: false })
+    expect(mount.sqlite?.reason).toBeTruthy()
+    const warnings: string[] = []
+    const listen = (warning: Error): void => void warnings.push(warning.message)
+    process.on('warning', listen)
+    const manager = await StorageManager.open({ lake: lake.root })
+    const connection = await manager.connection()
+    expect(await connection.query('SELECT count(*) AS n FROM meta.tables')).toHaveLength(1)
+    await new Promise((done) => setImmediate(done))
+    process.off('warning', listen)
+    expect(warnings.join()).toContain('/nowhere/meta.sqlite is not attached')
+    await manager.close()
   })
 })
 

@@ -1,6 +1,7 @@
 /** Every operation of a lake over a disk in memory, and what must hold whatever happened to it. */
 import { join } from 'node:path'
 import { expect } from 'vitest'
+import { cutoverChange } from '../../src/migration/switch.ts'
 import { field, schemaOf } from '../../src/model/schema.ts'
 import { writeCheckpoint } from '../../src/storage/delta/checkpoint-write.ts'
 import type { Files } from '../../src/storage/files/files.ts'
@@ -9,6 +10,11 @@ import { examineLake } from '../../src/storage/lake/doctor.ts'
 import { readRecord } from '../../src/storage/lake/lake-log.ts'
 import { takeLease } from '../../src/storage/lake/lease.ts'
 import type { LakeRecord } from '../../src/storage/lake/record.ts'
+import {
+  beginMigration,
+  migrationOf,
+  withMigration,
+} from '../../src/storage/lake/migration-state.ts'
 import { stageRestore } from '../../src/storage/lake/restore.ts'
 import { settle } from '../../src/storage/lake/settle.ts'
 import { refreshHead } from '../../src/storage/lake/store.ts'
@@ -144,6 +150,31 @@ export const operations = (database: () => Database): Readonly<Record<string, Op
         tx.change = { tags: { mark: { version, txnId } } }
       }),
   },
+  'cut-over': {
+    prepare: (_world, store) =>
+      write(store, async (tx) => {
+        tx.change = {
+          settings: (head) => {
+            const verified = {
+              lakeVersion: head.version,
+              timestamp: 0,
+              equal: true,
+              mark: { sizeBytes: 0, modifiedMs: 0, walBytes: 0 },
+              versions: { A: head.tables['A']!.version },
+              differing: {},
+            }
+            const tables = [{ old: 'a', table: 'A', key: ['key'], columns: ['key'] }]
+            const begun = beginMigration({ old: '/old.duckdb', tables })
+            const { settings } = { settings: { ...head.settings, ...begun } }
+            return { ...begun, ...withMigration(settings, { phase: 'dual-write', verified }) }
+          },
+        }
+      }),
+    run: (_world, store) =>
+      write(store, async (tx) => {
+        if (migrationOf(tx.base)?.phase !== 'cut-over') tx.change = cutoverChange(tx.base, 0)
+      }),
+  },
   drop: { run: (_world, store) => write(store, (tx) => tx.drop('B')), once: true },
   'new columns': {
     run: (_world, store) => write(store, (tx) => tx.widen('A', [field('more', 'double')])),
@@ -216,6 +247,8 @@ export async function checkLake(store: Store, acknowledged: LakeRecord): Promise
   expect(head.version).toBeGreaterThanOrEqual(acknowledged.version)
   const then = (await readRecord(store, acknowledged.version))!
   expect(then.txnId).toBe(acknowledged.txnId)
+  checkMigration(head)
+  checkMigration(then)
   for (let version = Math.max(1, head.horizon); version <= head.version; version++) {
     for (const view of await tableViews(store, (await readRecord(store, version))!)) {
       for (const file of view.snapshot.files.values()) {
@@ -224,4 +257,13 @@ export async function checkLake(store: Store, acknowledged: LakeRecord): Promise
       }
     }
   }
+}
+
+/** The read source and the end of old writes are one change, with the tag that leads back. */
+function checkMigration(record: LakeRecord): void {
+  const migration = migrationOf(record)
+  if (!migration) return
+  const cut = migration.phase === 'cut-over'
+  expect(record.settings.readSource).toBe(cut ? 'lake' : 'duckdb')
+  expect(Object.keys(record.tags).some((tag) => tag.startsWith('before-cutover'))).toBe(cut)
 }

@@ -32,7 +32,13 @@ export async function inOldFile(path: string, ...statements: readonly string[]):
 /** A new old file. */
 export async function oldFile(...statements: readonly string[]): Promise<string> {
   const path = join(temporaryDirectory(), 'old.duckdb')
-  await inOldFile(path, ...statements)
+  const database = await Database.open({ threads: 1 })
+  await database.using(async (session) => {
+    await session.run(`ATTACH '${path}' AS made; USE made`)
+    for (const statement of statements) await session.run(statement)
+    await session.run('USE memory; DETACH made')
+  })
+  await database.close()
   return path
 }
 
