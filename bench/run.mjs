@@ -46,7 +46,13 @@ async function main() {
   const context = { lake, native, parquet, recipe, rounds, seconds, say, root: lake.lake.root }
   try {
     const loads = await benchLoads(
-      { native, parquet, marketlake: lake, ...(recipe && { recipe }) },
+      {
+        native: kept(native, 'native'),
+        parquet: { make: (round) => freshParquet(round, parquet, inputs) },
+        marketlake: { make: (round) => freshLake(round, lake, inputs) },
+        ...(recipe && { recipe: kept(recipe, 'recipe') }),
+      },
+      options.quick ? 1 : 5,
       say,
     )
     await lake.lake.idle()
@@ -67,6 +73,38 @@ async function main() {
   } finally {
     for (const system of [native, parquet, lake, recipe]) await system?.close()
   }
+}
+
+/** A system that is loaded once and asked afterwards. */
+function kept(system, name) {
+  return {
+    once: true,
+    make: async () => ({ system, root: join(directory, name), done: async () => {} }),
+  }
+}
+
+/** The first round loads what is asked afterwards, later ones a file of their own. */
+async function freshParquet(round, first, inputs) {
+  const root = join(directory, round === 0 ? 'parquet' : `parquet-${round}`)
+  const system = round === 0 ? first : await parquetSystem(root, inputs)
+  const done = async () => {
+    if (round === 0) return
+    await system.close()
+    rmSync(root, { recursive: true, force: true })
+  }
+  return { system, root, done }
+}
+
+async function freshLake(round, first, inputs) {
+  const root = join(directory, round === 0 ? 'lake' : `lake-${round}`)
+  const system = round === 0 ? first : await lakeSystem(root, inputs)
+  const done = async () => {
+    await system.lake.idle()
+    if (round === 0) return
+    await system.close()
+    rmSync(root, { recursive: true, force: true })
+  }
+  return { system, root, done }
 }
 
 function machine() {

@@ -1,18 +1,55 @@
 /** Measuring: interleaved rounds, medians, processor time, bytes and processes. */
 import { spawn, spawnSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-/** Runs each task of a set once a round, in turn, so that a busy moment meets all of them. */
-export async function interleaved(tasks, rounds, warmUps = 2) {
-  const times = Object.fromEntries(Object.keys(tasks).map((name) => [name, []]))
+/** Syncs that this process asked for through Node; DuckDB's own are not among them. */
+let syncs = 0
+{
+  const handle = await open(fileURLToPath(import.meta.url))
+  const prototype = Object.getPrototypeOf(handle)
+  await handle.close()
+  const { sync } = prototype
+  prototype.sync = function () {
+    syncs++
+    return sync.call(this)
+  }
+}
+
+/**
+ * Runs each task of a set once a round, in turn, so that a busy moment meets all of them. With `root`, what each
+ * wrote below that directory is counted, outside the time: bytes, files and syncs.
+ */
+export async function interleaved(tasks, rounds, warmUps = 2, root = undefined) {
+  const runs = Object.fromEntries(Object.keys(tasks).map((name) => [name, []]))
   for (let round = -warmUps; round < rounds; round++) {
     for (const [name, task] of Object.entries(tasks)) {
-      const ms = await timed(task)
-      if (round >= 0) times[name].push(ms)
+      const run = root === undefined ? await costed(task) : await observed(task, root)
+      if (round >= 0) runs[name].push(run)
     }
   }
-  return Object.fromEntries(Object.entries(times).map(([name, all]) => [name, summary(all)]))
+  return Object.fromEntries(Object.entries(runs).map(([name, all]) => [name, summaryOf(all)]))
+}
+
+/** What a task costs, and what it wrote below a directory. */
+export async function observed(task, root) {
+  const [before, syncsBefore] = [filesBelow(root), syncs]
+  const cost = await costed(task)
+  const after = filesBelow(root)
+  const written = [...after].filter(([path, size]) => before.get(path) !== size)
+  const bytes = written.reduce((sum, [, size]) => sum + size, 0)
+  return { ...cost, bytes, files: written.length, syncs: syncs - syncsBefore }
+}
+
+/** Times of runs, and the median of everything else that was seen. */
+export function summaryOf(runs) {
+  const medians = Object.keys(runs[0]).map((key) => {
+    const sorted = runs.map((run) => run[key]).toSorted((a, b) => a - b)
+    return [key, sorted[Math.floor(sorted.length / 2)]]
+  })
+  return { ...Object.fromEntries(medians), ...summary(runs.map((run) => run.ms)) }
 }
 
 /** Milliseconds that a task takes. */

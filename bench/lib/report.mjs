@@ -58,33 +58,49 @@ function queriesTable(queries) {
 
 function writesTable({ loads, upserts, commits }) {
   const rows = []
+  const cells = ({ min, cpuMs, bytes, files, syncs }) => [
+    ms(min),
+    ms(cpuMs),
+    kb(bytes),
+    String(files),
+    String(syncs),
+  ]
   for (const what of ['reports', 'bars']) {
     const [native, parquet, own] = [loads.native, loads.parquet, loads.marketlake].map(
       (l) => l[what],
     )
+    const recipe = loads.recipe?.[what] ? ` The recipe: ${ms(loads.recipe[what].ms)}.` : ''
     rows.push([
-      `load of the ${what}`,
-      ms(native.ms),
-      ms(parquet.ms),
-      `${ms(own.ms)} (${(own.ms / parquet.ms).toFixed(1)} of one Parquet file)`,
-      loads.recipe?.[what] ? ms(loads.recipe[what].ms) : '–',
-      '–',
+      `load of the ${what}.${recipe}`,
+      `${ms(native.median)} (CPU ${ms(native.cpuMs)})`,
+      `${ms(parquet.median)} (CPU ${ms(parquet.cpuMs)})`,
+      `${ms(own.median)} (${(own.median / parquet.median).toFixed(1)} of one Parquet file)`,
+      ...cells(own),
     ])
   }
   for (const [name, { native, marketlake }] of Object.entries(upserts)) {
     rows.push([
       name,
-      ms(native.median),
+      `${ms(native.median)} (CPU ${ms(native.cpuMs)})`,
       '–',
       `${ms(marketlake.median)} (${(marketlake.median / native.median).toFixed(1)} of native)`,
-      '–',
-      kb(marketlake.bytes),
+      ...cells(marketlake),
     ])
   }
-  for (const [name, time] of Object.entries(commits))
-    rows.push([`commit: ${name}`, '–', '–', ms(time.median), '–', '–'])
+  for (const [name, cost] of Object.entries(commits))
+    rows.push([`commit: ${name}`, '–', '–', ms(cost.median), ...cells(cost)])
   return table(
-    ['write', 'native .duckdb', 'one Parquet file', 'marketlake', 'the recipe', 'bytes written'],
+    [
+      'write',
+      'native .duckdb',
+      'one Parquet file',
+      'marketlake',
+      'its minimum',
+      'its CPU',
+      'bytes written',
+      'files written',
+      'fsyncs',
+    ],
     rows,
   )
 }

@@ -1,18 +1,30 @@
 /** Loads and upserts, syncs included, with bytes written, against the native table and one Parquet file. */
-import { bytesSince, costed, filesBelow, interleaved } from '../lib/measure.mjs'
+import { interleaved, observed, summaryOf } from '../lib/measure.mjs'
 import { NEWEST, QUARTERS, measures, reportsSql } from '../lib/data.mjs'
 
-/** Loads each system once. */
-export async function benchLoads(systems, say) {
-  const result = {}
-  for (const [name, system] of Object.entries(systems)) {
-    say(`load: ${name}`)
-    result[name] = {
-      reports: await costed(system.loadReports),
-      ...(system.loadBars && { bars: await costed(system.loadBars) }),
+/** Loads each system, those that can begin again `rounds` times in turn; `systems` give a fresh one for a round. */
+export async function benchLoads(systems, rounds, say) {
+  const runs = {}
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, { once, make }] of Object.entries(systems)) {
+      if (once && round > 0) continue
+      say(`load: ${name}`)
+      const { system, root, done } = await make(round)
+      for (const what of ['reports', 'bars']) {
+        const load = what === 'reports' ? system.loadReports : system.loadBars
+        if (!load) continue
+        runs[name] ??= {}
+        runs[name][what] ??= []
+        runs[name][what].push(await observed(load, root))
+      }
+      await done()
     }
   }
-  return result
+  const summed = Object.entries(runs).map(([name, loads]) => [
+    name,
+    Object.fromEntries(Object.entries(loads).map(([what, all]) => [what, summaryOf(all)])),
+  ])
+  return Object.fromEntries(summed)
 }
 
 const PARTS = {
@@ -37,22 +49,15 @@ export async function benchUpserts({ lake, native, rounds, say }) {
   let shift = 1
   for (const [name, part] of Object.entries(PARTS)) {
     say(name)
-    const bytes = []
-    const upsert = async () => {
-      const before = filesBelow(lake.lake.root)
-      await ours(lake, reportsSql({ ...part, shift: shift++ }))
-      bytes.push(bytesSince(before, lake.lake.root))
-    }
-    const times = await interleaved(
-      { native: () => theirs(native, reportsSql({ ...part, shift: shift++ })), views: upsert },
+    result[name] = await interleaved(
+      {
+        native: () => theirs(native, reportsSql({ ...part, shift: shift++ })),
+        marketlake: () => ours(lake, reportsSql({ ...part, shift: shift++ })),
+      },
       rounds,
       1,
+      lake.lake.root,
     )
-    const sorted = bytes.toSorted((a, b) => a - b)
-    result[name] = {
-      native: times.native,
-      marketlake: { ...times.views, bytes: sorted[Math.floor(sorted.length / 2)] },
-    }
   }
   result['newest period again, unchanged'] = await unchanged({ lake, native, rounds, say })
   return result
@@ -87,7 +92,6 @@ async function unchanged({ lake, native, rounds, say }) {
   await engine.close()
   await native.db.run(`CREATE OR REPLACE TEMP TABLE newest AS ${stored}`)
   const { version } = await lake.lake.head()
-  const before = filesBelow(`${lake.lake.root}/warehouse`)
   const differs = values.map((c) => `r.${c} IS DISTINCT FROM n.${c}`).join(' OR ')
   const times = await interleaved(
     {
@@ -100,18 +104,13 @@ async function unchanged({ lake, native, rounds, say }) {
     },
     rounds,
     1,
+    lake.lake.root,
   )
-  return {
-    native: times.native,
-    marketlake: {
-      ...times.marketlake,
-      bytes: bytesSince(before, `${lake.lake.root}/warehouse`),
-      newVersions: (await lake.lake.head()).version - version,
-    },
-  }
+  const newVersions = (await lake.lake.head()).version - version
+  return { native: times.native, marketlake: { ...times.marketlake, newVersions } }
 }
 
-/** Commits of one row in tiny tables: what a commit costs beside its data. */
+/** Commits without a row (metadata as it was: log work and syncs alone), and of one row in tiny tables. */
 export async function benchCommits({ lake, rounds, say }) {
   say('commit overhead')
   const fields = ['id', 'n'].map((name) => ({ name, type: 'long', nullable: true, metadata: {} }))
@@ -130,10 +129,30 @@ export async function benchCommits({ lake, rounds, say }) {
     })
     if (outcome.kind !== 'committed') throw new Error(outcome.kind)
   }
+  const counts = { inserted: 0, updated: 0, deleted: 0, unchanged: 0 }
+  const touch = (count) => async () => {
+    const stage = async ({ snapshot }) => ({
+      adds: [],
+      removes: [],
+      counts,
+      metadata: snapshot.metadata,
+    })
+    const outcome = await lake.lake.write('touch', async (tx) => {
+      for (const name of names.slice(0, count)) await tx.apply(name, { mode: 'metadata', stage })
+    })
+    if (outcome.kind !== 'committed' || !outcome.changed) throw new Error(outcome.kind)
+  }
   const tag = async () => void (await lake.lake.tag('bench'))
   return interleaved(
-    { 'record only (tag)': tag, 'one table': commit(1), 'four tables': commit(4) },
+    {
+      'record only (tag)': tag,
+      'one table, no row': touch(1),
+      'four tables, no row': touch(4),
+      'one table, one row': commit(1),
+      'four tables, one row each': commit(4),
+    },
     rounds,
     2,
+    lake.lake.root,
   )
 }
