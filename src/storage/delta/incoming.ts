@@ -1,6 +1,6 @@
 /** Rows on their way in: a temporary table with columns of the table, its keys checked. */
 import { LakeError } from '../../model/errors.ts'
-import type { Schema } from '../../model/schema.ts'
+import type { Field, Schema } from '../../model/schema.ts'
 import { fieldOf, findField, typeText } from '../../model/schema.ts'
 import type { Session } from '../parquet/database.ts'
 import type { InputColumns, InputRow } from '../parquet/ingest.ts'
@@ -14,7 +14,8 @@ import {
 import { relationSchema } from '../parquet/inspect.ts'
 import { identifier, identifiers } from '../parquet/sql.ts'
 import { castColumn, duckdbType, losslessCast } from '../parquet/types.ts'
-import type { Value } from '../parquet/values.ts'
+import type { Row, Value } from '../parquet/values.ts'
+import type { Range } from './prune.ts'
 import { checkRequired } from './required.ts'
 import type { StageContext } from './stage.ts'
 import { temporaryName } from './stage.ts'
@@ -41,6 +42,8 @@ export interface Incoming {
   readonly kept?: boolean
   /** The rows stand in the order of the table's clustering. */
   readonly sorted?: boolean
+  /** What the rows span on columns of the key whose values compare in files as they do here. */
+  readonly spans?: readonly Range[]
 }
 
 /** Puts rows into a temporary table with the types of the table. */
@@ -123,10 +126,7 @@ export async function forget(
   session: Session,
   ...tables: readonly Pick<Incoming, 'name' | 'kept'>[]
 ): Promise<void> {
-  const drops = tables.flatMap(({ name, kept }) =>
-    kept ? [] : [`DROP TABLE IF EXISTS ${identifier(name)}`],
-  )
-  if (drops.length > 0) await session.run(drops.join('; '))
+  await session.drop(tables.flatMap(({ name, kept }) => (kept ? [] : [name])))
 }
 
 /** Refuses NULL in a key and, by mode, refuses or resolves keys that come twice. */
@@ -153,7 +153,8 @@ export async function checkKeys(
     return { ...incoming, sorted: true }
   const facts = await keyFacts(context.session, incoming, key)
   if (facts.nulls > 0n) throw await nullKey(context, incoming, key, facts.nulls)
-  if (facts.distinct === facts.rows) return { ...incoming, sorted: order !== 'none' }
+  const spans = spansOf(incoming, key, facts)
+  if (facts.distinct === facts.rows) return { ...incoming, sorted: order !== 'none', spans }
   if (onDuplicate === 'error')
     throw await duplicateKeys(context, incoming, key, facts.rows - facts.distinct)
   return keepLast(context, incoming, key)
@@ -205,18 +206,59 @@ function sameNames(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name) => b.includes(name))
 }
 
-type KeyFacts = { readonly rows: bigint; readonly distinct: bigint; readonly nulls: bigint }
+type KeyFacts = {
+  readonly rows: bigint
+  readonly distinct: bigint
+  readonly nulls: bigint
+} & Readonly<Record<string, Value>>
 
 /** No column of a user has this name. */
 const COUNT = 'marketlake_count'
 
 function keyFacts(session: Session, incoming: Incoming, key: readonly string[]): Promise<KeyFacts> {
   const anyNull = key.map((name) => `${identifier(name)} IS NULL`).join(' OR ')
+  const spans = spanColumns(incoming, key).map((column) => `, ${column}`)
   return session.row<KeyFacts>(
     `SELECT CAST(coalesce(sum(${COUNT}), 0) AS BIGINT) AS rows, count(*) AS distinct,
-            CAST(coalesce(sum(${COUNT}) FILTER (${anyNull}), 0) AS BIGINT) AS nulls
+            CAST(coalesce(sum(${COUNT}) FILTER (${anyNull}), 0) AS BIGINT) AS nulls${spans.join('')}
      FROM (SELECT ${identifiers(key)}, count(*) AS ${COUNT} FROM ${identifier(incoming.name)} GROUP BY ALL)`,
   )
+}
+
+const SPANNED = new Set(['string', 'date', 'byte', 'short', 'integer'])
+
+function spannedFields(incoming: Incoming, key: readonly string[]): Field[] {
+  const fields = key.flatMap((name) => findField(incoming.schema, name) ?? [])
+  return fields.filter((f) => typeof f.type === 'string' && SPANNED.has(f.type))
+}
+
+function spanColumns(incoming: Incoming, key: readonly string[]): string[] {
+  return spannedFields(incoming, key).map(({ name }, i) => {
+    const column = identifier(name)
+    return `min(${column}) AS least_${i}, max(${column}) AS most_${i}`
+  })
+}
+
+function spansOf(incoming: Incoming, key: readonly string[], row: Row): Range[] {
+  return spannedFields(incoming, key).flatMap((f, i) => {
+    const [min, max] = [row[`least_${i}`] as string | number, row[`most_${i}`] as string | number]
+    // Dates outside four-digit years do not compare as text.
+    const plain = f.type !== 'date' || [min, max].every((day) => /^\d{4}-/.test(String(day)))
+    return plain ? [{ column: f.name, min, max }] : []
+  })
+}
+
+/** What incoming rows span, asked where their keys were not looked at. */
+export async function spansOfRows(
+  session: Session,
+  incoming: Incoming,
+  key: readonly string[],
+): Promise<readonly Range[]> {
+  if (incoming.spans) return incoming.spans
+  const columns = spanColumns(incoming, key)
+  if (columns.length === 0) return []
+  const sql = `SELECT ${columns.join(', ')} FROM ${identifier(incoming.name)}`
+  return spansOf(incoming, key, await session.row(sql))
 }
 
 async function nullKey(

@@ -1,14 +1,12 @@
 /** Upsert by key: only what is new or changed is written, and only files that hold a changed row are rewritten. */
 import { findField } from '../../model/schema.ts'
-import type { Field } from '../../model/schema.ts'
-import { equalOn, identifier, literal } from '../parquet/sql.ts'
+import { equalOn, identifier, identifiers, literal } from '../parquet/sql.ts'
 import type { AddFile, RemoveFile } from './actions.ts'
 import type { Incoming, Input, OnDuplicate } from './incoming.ts'
-import { checkKeys, forget, receive } from './incoming.ts'
+import { checkKeys, forget, receive, spansOfRows } from './incoming.ts'
 import { insertRows, writePartition } from './insert.ts'
 import { filePath } from './paths.ts'
 import { prune } from './prune.ts'
-import type { Range } from './prune.ts'
 import { relationSql } from './relation.ts'
 import { fileKey } from './replay.ts'
 import type { StageContext, Staged } from './stage.ts'
@@ -88,31 +86,8 @@ function sum(hits: readonly Hits[], what: 'matched' | 'changed'): number {
 async function candidateFiles(context: StageContext, incoming: Incoming): Promise<AddFile[]> {
   const { session, snapshot, shape } = context
   if (snapshot.files.size === 0) return []
-  const columns = shape.key.flatMap((name) => findField(snapshot.schema, name) ?? [])
-  const ranges = await rangesOf(session, incoming, columns)
+  const ranges = await spansOfRows(session, incoming, shape.key)
   return prune(snapshot.files.values(), snapshot.schema, ranges)
-}
-
-const RANGED = new Set(['string', 'date', 'byte', 'short', 'integer'])
-
-/** The range that incoming keys span on each column whose bounds can be compared. */
-async function rangesOf(
-  session: StageContext['session'],
-  incoming: Incoming,
-  columns: readonly Field[],
-): Promise<Range[]> {
-  const ranged = columns.filter((f) => typeof f.type === 'string' && RANGED.has(f.type))
-  if (ranged.length === 0) return []
-  const parts = ranged.map(
-    (f, i) => `min(${identifier(f.name)}) AS a${i}, max(${identifier(f.name)}) AS b${i}`,
-  )
-  const row = await session.row(`SELECT ${parts.join(', ')} FROM ${identifier(incoming.name)}`)
-  return ranged.flatMap((f, i) => {
-    const [min, max] = [row[`a${i}`] as string | number, row[`b${i}`] as string | number]
-    // Dates outside four-digit years do not compare as text.
-    const plain = f.type !== 'date' || [min, max].every((day) => /^\d{4}-/.test(String(day)))
-    return plain ? [{ column: f.name, min, max }] : []
-  })
 }
 
 const FILE = 'marketlake_file'
@@ -180,6 +155,12 @@ function mergedSql(
   const stored = relationSql(directory, snapshot, [file])
   const changed = `SELECT i.* FROM ${identifier(incoming.name)} i JOIN ${identifier(verdict)} v
     ON i.rowid = v.rid WHERE v.changed AND v.file = ${literal(path)}`
+  const names = snapshot.schema.fields.map((f) => f.name)
+  if (names.every((name) => findField(incoming.schema, name))) {
+    // Whole rows take the place of others, which costs a third less than to choose for each cell.
+    return `SELECT ${identifiers(names, 'b')} FROM (${stored}) b ANTI JOIN (${changed}) c ON ${equalOn(shape.key, 'b', 'c')}
+      UNION ALL SELECT ${identifiers(names, 'c')} FROM (${changed}) c`
+  }
   const hit = `c.${identifier(shape.key[0]!)} IS NOT NULL`
   const columns = snapshot.schema.fields.map((f) => {
     const name = identifier(f.name)

@@ -172,6 +172,13 @@ export class Session {
     this.#shared.add(name)
   }
 
+  /** Drops tables, shared or temporary. */
+  async drop(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return
+    await this.run(names.map((name) => `DROP TABLE IF EXISTS ${identifier(name)}`).join('; '))
+    for (const name of names) this.#shared.delete(name)
+  }
+
   /** True if the sibling sees a table. */
   isShared(name: string): boolean {
     return this.#shared.has(name)

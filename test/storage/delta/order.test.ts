@@ -86,6 +86,17 @@ describe('files are in the order of the clustering', () => {
     expect(await misplaced(name)).toBe(0n)
   })
 
+  test('whatever the order of the columns that come, whole rows or parts of them', async () => {
+    const name = await filled(inOrder)
+    await upsert(name, `SELECT -n AS n, trade_date, symbol FROM (${inOrder}) WHERE n % 7001 = 1`)
+    await upsert(name, `SELECT trade_date, symbol FROM (${inOrder}) WHERE n % 7001 = 2`)
+    const stored = (await filesOf(name)).map((path) => `'${path}'`).join(', ')
+    const wanted = `SELECT symbol, trade_date, CASE WHEN n % 7001 = 1 THEN -n ELSE n END AS n FROM (${inOrder})`
+    const rest = `(${wanted}) EXCEPT ALL (SELECT symbol, trade_date, n FROM read_parquet([${stored}]))`
+    expect(await session().rows(`FROM (${rest}) LIMIT 3`)).toEqual([])
+    expect(await misplaced(name)).toBe(0n)
+  })
+
   test('also where a column of the order is itself changed', async () => {
     const name = `bars_${++made}`
     committed(
