@@ -22,7 +22,7 @@ let syncs = 0
  * Runs each task of a set once a round, in turn, so that a busy moment meets all of them. With `root`, what each
  * wrote below that directory is counted, outside the time: bytes, files and syncs.
  */
-export async function interleaved(tasks, rounds, warmUps = 2, root = undefined) {
+export async function interleaved(tasks, rounds, warmUps = 2, root) {
   const runs = Object.fromEntries(Object.keys(tasks).map((name) => [name, []]))
   for (let round = -warmUps; round < rounds; round++) {
     for (const [name, task] of Object.entries(tasks)) {
