@@ -70,7 +70,7 @@ export type { MigratedColumn, MigratedTable, Migration } from './storage/lake/mi
 // Syncing.
 export { planLakeSync as planSync, syncLake as sync } from './lake/sync.ts'
 export type { LakeSyncOptions as SyncOptions } from './lake/sync.ts'
-export type { FailedUnit, SyncPlan, SyncResult } from './ingestion/sync.ts'
+export type { FailedUnit, SyncPlan, SyncResult } from './ingestion/sync-options.ts'
 export type { EventSink, SyncEvent } from './ingestion/events.ts'
 export type {
   Batch,

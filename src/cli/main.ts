@@ -16,7 +16,13 @@ let signals = 0
 function onSignal(name: 'SIGINT' | 'SIGTERM'): void {
   const code = name === 'SIGINT' ? EXIT.interrupted : EXIT.terminated
   process.exitCode = code
-  if (++signals > 1) process.kill(process.pid, 'SIGKILL')
+  // Without our handlers the signal ends the process at once, and a shell reads 130 or 143 of it. `process.exit`
+  // would wait for the queries that run.
+  if (++signals > 1) {
+    process.removeAllListeners(name)
+    process.kill(process.pid, name)
+    return
+  }
   interruption.abort(code)
   process.stderr.write('\nfinishing what is begun; once more to abort\n')
 }

@@ -154,7 +154,11 @@ function addSyncCommands(program: Command, runner: Runner): void {
     .option('--limit <n>', 'at most so many periods', countOption)
     .option('--dry-run', 'show the plan with requests and minutes, fetch nothing')
     .option('--restart', 'fetch everything again, also what an unfinished run has done')
-    .action(action(runner, async (c, o: SyncCommandOptions) => (await commands()).syncOnce(c, o)))
+    .option('--every <cron>', 'stay up and sync on this schedule, Asia/Shanghai: "30 17 * * 1-5"')
+    .option('--jsonl', 'with --every: one JSON document a run on stdout')
+    .action(
+      action(runner, async (c, o: SyncCommandOptions) => (await commands()).syncCommand(c, o)),
+    )
 }
 
 function addDemoCommand(program: Command, runner: Runner): void {

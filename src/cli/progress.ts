@@ -44,6 +44,8 @@ function lineOf(event: SyncEvent): string | undefined {
       return `${event.source} ${event.period}: ${countText(event.unchanged)} rows, nothing changed`
     case 'failed':
       return `${event.source} ${event.period}: FAILED, nothing of it stored: ${event.message}`
+    case 'thin':
+      return `warning: ${event.source} has ${event.table} of ${event.period} from ${event.symbols} stocks only, ${event.expected} in the periods beside it`
     case 'warning':
       return `warning: ${event.message}`
     case 'wait':
@@ -127,6 +129,7 @@ function advance(state: LiveState, event: SyncEvent): void {
         state.batchMs === undefined ? tookMs : state.batchMs * (1 - SMOOTHING) + tookMs * SMOOTHING
       return
     }
+    case 'thin':
     case 'warning':
     case 'end':
   }

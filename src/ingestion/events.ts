@@ -7,6 +7,17 @@ export interface BatchName {
   readonly tables: readonly string[]
 }
 
+/** A period of a source in which far fewer stocks stand than in the ones beside it. */
+export interface ThinPeriod {
+  readonly source: string
+  readonly table: string
+  readonly period: string
+  /** Stocks with a report of the period. */
+  readonly symbols: number
+  /** Stocks that the thinner of its neighbours has. */
+  readonly expected: number
+}
+
 /** An event of a sync. Times are milliseconds since 1970. */
 export type SyncEvent =
   | {
@@ -40,6 +51,7 @@ export type SyncEvent =
       readonly timeMs: number
     } & BatchName)
   | ({ readonly type: 'failed'; readonly code: string; readonly message: string } & BatchName)
+  | ({ readonly type: 'thin' } & ThinPeriod)
   | { readonly type: 'warning'; readonly message: string }
   | {
       readonly type: 'end'

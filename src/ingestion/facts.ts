@@ -3,7 +3,7 @@ import { seedCalendar } from '../model/calendar.ts'
 import { shanghaiDate } from '../model/date.ts'
 import { history } from '../storage/lake/catalog.ts'
 import type { BatchRequest, ListedSymbol } from './collector.ts'
-import type { SyncContext } from './sync.ts'
+import type { SyncContext } from './sync-options.ts'
 
 /** The part of a request for batches that the lake answers. */
 export type LakeFacts = Pick<

@@ -1,5 +1,5 @@
 /** `sync`: fetches from the sources and commits, period by period. */
-import type { SyncPlan, SyncResult } from '../../ingestion/sync.ts'
+import type { SyncPlan, SyncResult } from '../../ingestion/sync-options.ts'
 import { openLake } from '../../lake/lake.ts'
 import type { Lake } from '../../lake/lake.ts'
 import { planLakeSync, syncLake } from '../../lake/sync.ts'
@@ -22,6 +22,29 @@ export interface SyncCommandOptions {
   readonly limit?: number
   readonly dryRun?: boolean
   readonly restart?: boolean
+  readonly every?: string
+  readonly jsonl?: boolean
+}
+
+/** Syncs once, or on a schedule. */
+export async function syncCommand(
+  context: CliContext,
+  options: SyncCommandOptions,
+): Promise<number> {
+  const { every, jsonl, dryRun } = options
+  if (every === undefined) {
+    if (jsonl) throw misplaced('--jsonl goes with --every', 'Use --json for one run.')
+    return syncOnce(context, options)
+  }
+  if (dryRun) throw misplaced('--dry-run shows one run, --every makes many', 'Leave out one.')
+  if (context.json && !jsonl)
+    throw misplaced('--every ends with no document', 'Use --jsonl for one document a run.')
+  const { syncEvery } = await import('./sync-every.ts')
+  return syncEvery(context, every, options)
+}
+
+function misplaced(message: string, next: string): LakeError {
+  return new LakeError('INVALID_ARGUMENT', message, { next })
 }
 
 /** Syncs once. */
@@ -90,7 +113,10 @@ async function report(
   if (result.addedColumns.length > 0)
     warn(context, `new columns: ${result.addedColumns.join(', ')}`)
   if (result.left > 0)
-    say(context, `stopped with ${result.left} periods left; go on with: ${resumeCommand(options)}`)
+    say(
+      context,
+      `stopped with ${result.left} periods left; go on with: ${resumeCommand(context, options)}`,
+    )
   if (context.signal.aborted) return EXIT.interrupted
   switch (result.outcome) {
     case 'partial':
@@ -128,11 +154,17 @@ function summary(result: SyncResult): string {
   return `${result.outcome}: ${parts.join(', ')} (${version})`
 }
 
-function resumeCommand(options: SyncCommandOptions): string {
+function resumeCommand(context: CliContext, options: SyncCommandOptions): string {
   const given = Object.entries(options).flatMap(([name, value]) => {
     const flag = `--${name.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`
-    if (name === 'restart' || value === undefined || value === false) return []
+    if (['restart', 'every', 'jsonl'].includes(name) || value === undefined || value === false)
+      return []
     return value === true ? [flag] : [flag, String(value as string | number)]
   })
-  return ['marketlake', 'sync', ...given].join(' ')
+  return ['marketlake', '--lake', context.lake, 'sync', ...given].map(shellWord).join(' ')
+}
+
+/** A word as a shell takes it. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
