@@ -50,7 +50,7 @@ export function recordImport(
       tx.change = {
         settings: (head) => {
           if (migrationOf({ settings: head.settings })?.phase === 'cut-over') throw begun(old)
-          return beginMigration({ old: resolve(old), tables })
+          return beginMigration(head.settings, { old: resolve(old), tables })
         },
       }
     },

@@ -8,8 +8,8 @@ import type { MigratedTable, Migration } from '../storage/lake/migration-state.t
 import { columnsOf, migrationOf, withMigration } from '../storage/lake/migration-state.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
+import { settle } from '../storage/lake/settle.ts'
 import type { Store } from '../storage/lake/store.ts'
-import { refreshHead } from '../storage/lake/store.ts'
 import type { Transaction } from '../storage/lake/transaction.ts'
 import type { Database, Session } from '../storage/parquet/database.ts'
 import { relationSchema } from '../storage/parquet/inspect.ts'
@@ -41,7 +41,8 @@ export async function catchUp(
 ): Promise<CaughtUp> {
   let [batches, outcome] = [0, undefined as LakeOutcome | undefined]
   for (;;) {
-    const migration = migrationOf(await refreshHead(store))
+    // Seen is not durable: a batch may leave the outbox only when the record that holds it is on disk.
+    const migration = migrationOf(await settle(store, []))
     const pending = await pendingBatches(session, migration?.batch)
     if (pending.length === 0 || !migration) {
       if (migration?.batch) await forgetBatches(session, migration.batch.seq)

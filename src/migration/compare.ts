@@ -28,6 +28,8 @@ export interface TableComparison {
   readonly table: string
   readonly rowsOld: number
   readonly rowsNew: number
+  /** Older rows of equal keys in the old file, which are not among its rows compared. */
+  readonly duplicates: number
   /** Rows of the old file that the lake has not. */
   readonly missing: number
   /** Rows of the lake that the old file has not. */
@@ -79,6 +81,7 @@ export async function compareSides(
     table,
     rowsOld: groups.rowsOld,
     rowsNew: groups.rowsNew,
+    duplicates: await duplicatesOf(session, sides, groups.rowsOld),
     ...total,
     drift: sides.drift,
     groups: {
@@ -89,6 +92,12 @@ export async function compareSides(
     sums: await columnSums(session, sides),
     examples,
   }
+}
+
+async function duplicatesOf(session: Session, sides: Sides, rowsOld: number): Promise<number> {
+  if (sides.allOldSql === undefined) return 0
+  const { n } = await session.row<{ n: bigint }>(`SELECT count(*) AS n FROM (${sides.allOldSql})`)
+  return Number(n) - rowsOld
 }
 
 /** True if nothing differs. */

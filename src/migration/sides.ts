@@ -38,6 +38,8 @@ export interface Sides {
   readonly oldSql: string
   readonly lakeSql: string
   readonly drift: readonly Drift[]
+  /** A SELECT of all rows of the old table, where only the last of equal keys is compared. */
+  readonly allOldSql?: string
 }
 
 /** An old column as it is stored in the lake. */
@@ -126,6 +128,9 @@ export async function sidesOf(
     oldSql: oldRows(migrated, olds),
     lakeSql: `SELECT ${lakes.join(', ')} FROM (${snapshotSql(view.directory, view.snapshot)})${lakeFilter(migrated, view)}`,
     drift,
+    ...(migrated.onDuplicate === 'last' && {
+      allOldSql: `SELECT 1 FROM ${oldTable(migrated.old)}`,
+    }),
   }
 }
 

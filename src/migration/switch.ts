@@ -6,6 +6,7 @@ import type { Migration } from '../storage/lake/migration-state.ts'
 import { withMigration } from '../storage/lake/migration-state.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
+import { settle } from '../storage/lake/settle.ts'
 import type { Store } from '../storage/lake/store.ts'
 import { refreshHead } from '../storage/lake/store.ts'
 import type { LakeChange } from '../storage/lake/transaction.ts'
@@ -88,7 +89,7 @@ export async function cutOver(
   database: Database,
   options: CutoverOptions = {},
 ): Promise<SwitchResult> {
-  const head = await refreshHead(store)
+  const head = await settle(store, [])
   const migration = requireMigration(head)
   if (migration.phase === 'cut-over') return unchanged(head, migration.cutover?.tag)
   const { waitMs = 0 } = options
@@ -156,7 +157,7 @@ export async function rollBack(
   database: Database,
   options: RollbackOptions = {},
 ): Promise<RollbackResult> {
-  const head = await refreshHead(store)
+  const head = await settle(store, [])
   const migration = requireMigration(head)
   if (migration.phase !== 'cut-over')
     return { ...unchanged(head, migration.rollback?.tag), broughtBack: [], left: [] }

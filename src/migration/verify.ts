@@ -148,6 +148,7 @@ async function compareTable(
 const nothing = {
   rowsOld: 0,
   rowsNew: 0,
+  duplicates: 0,
   missing: 0,
   extra: 0,
   differing: 0,

@@ -164,7 +164,7 @@ export const operations = (database: () => Database): Readonly<Record<string, Op
               differing: {},
             }
             const tables = [{ old: 'a', table: 'A', key: ['key'], columns: ['key'] }]
-            const begun = beginMigration({ old: '/old.duckdb', tables })
+            const begun = beginMigration(head.settings, { old: '/old.duckdb', tables })
             const { settings } = { settings: { ...head.settings, ...begun } }
             return { ...begun, ...withMigration(settings, { phase: 'dual-write', verified }) }
           },

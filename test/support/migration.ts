@@ -8,7 +8,7 @@ import { Database } from '../../src/storage/parquet/database.ts'
 import { relationSchema } from '../../src/storage/parquet/inspect.ts'
 import { duckdbType } from '../../src/storage/parquet/types.ts'
 import type { Row } from '../../src/storage/parquet/values.ts'
-import { committed } from './lake.ts'
+import { committed, newLake } from './lake.ts'
 import { temporaryDirectory } from './temporary.ts'
 
 /** Runs statements on an old file, which is the current database meanwhile; the rows of the last one. */
@@ -77,4 +77,19 @@ export async function migrated(
   const list = [...noted.values()]
   committed(await recordImport(lake, path, list))
   return list
+}
+
+const BARS = `CREATE TABLE bars (symbol VARCHAR, trade_date DATE, close DOUBLE, volume HUGEINT, kind ENUM('a', 'b'),
+  PRIMARY KEY (symbol, trade_date))`
+const FILL = `INSERT INTO bars SELECT lpad(CAST(s AS VARCHAR), 6, '0'), DATE '2024-01-01' + CAST(d AS INTEGER),
+  s + d / 10, s * 1000 + d, CASE WHEN d % 2 = 0 THEN 'a' ELSE 'b' END FROM range(5) t(s), range(20) u(d)`
+const LOGS = 'CREATE TABLE logs (n INTEGER, words VARCHAR)'
+
+/** An old file with a table that has a key and one that has none, and a lake that holds both. */
+export async function barsAndLogs(): Promise<{ lake: Lake; old: string }> {
+  const logs = "INSERT INTO logs VALUES (1, 'x'), (1, 'x'), (2, NULL)"
+  const old = await oldFile(BARS, FILL, LOGS, logs)
+  const lake = await newLake()
+  await migrated(lake, old, { bars: ['symbol', 'trade_date'], logs: [] })
+  return { lake, old }
 }

@@ -80,9 +80,17 @@ export function withMigration(settings: Settings, change: Partial<Migration>): P
   return { migration: { ...(settings['migration'] as Migration), ...change } }
 }
 
-/** Settings with which a migration begins: the old file is read until the cut-over. */
-export function beginMigration(migration: Pick<Migration, 'old' | 'tables'>): Partial<Settings> {
-  return { readSource: 'duckdb', migration: { ...migration, phase: 'imported' } }
+/**
+ * Settings with which a migration begins, or begins again with other tables: the old file is read until the cut-over.
+ * Which batches the lake holds stays known.
+ */
+export function beginMigration(
+  settings: Settings,
+  { old, tables }: Pick<Migration, 'old' | 'tables'>,
+): Partial<Settings> {
+  const batch = (settings['migration'] as Migration | undefined)?.batch
+  const migration = { old, phase: 'imported', tables, ...(batch && { batch }) }
+  return { readSource: 'duckdb', migration }
 }
 
 /** Columns in full. */

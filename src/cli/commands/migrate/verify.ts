@@ -35,7 +35,8 @@ export async function verify(context: CliContext, options: VerifyCommandOptions)
 }
 
 function tell(context: CliContext, table: TableComparison): void {
-  const rows = `${countText(table.rowsOld)} rows, in the lake ${countText(table.rowsNew)}`
+  const older = table.duplicates > 0 ? `, without ${table.duplicates} older of equal keys` : ''
+  const rows = `${countText(table.rowsOld)} rows${older}, in the lake ${countText(table.rowsNew)}`
   if (isEqual(table)) {
     say(
       context,

@@ -1,0 +1,102 @@
+/** The commands of `migrate`, as processes: documents, words, and exit codes. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { describe, expect, test } from 'vitest'
+import type { Lake } from '../../src/lake/lake.ts'
+import { marketlake } from '../support/command.ts'
+import { newLake } from '../support/lake.ts'
+import { inOldFile, migrated, oldFile } from '../support/migration.ts'
+
+async function world(): Promise<{ lake: Lake; old: string }> {
+  const old = await oldFile(
+    'CREATE TABLE bars (symbol VARCHAR PRIMARY KEY, close DOUBLE)',
+    "INSERT INTO bars VALUES ('a', 1), ('b', 2)",
+  )
+  const lake = await newLake()
+  await migrated(lake, old, { bars: ['symbol'] })
+  return { lake, old }
+}
+
+async function json(
+  lake: Lake,
+  ...args: string[]
+): Promise<{ code: number | null; document: unknown }> {
+  const { code, stdout } = await marketlake(['--lake', lake.root, '--json', 'migrate', ...args])
+  return { code, document: JSON.parse(stdout) as unknown }
+}
+
+describe('migrate', () => {
+  test('documents and exit codes along the road', async () => {
+    const { lake, old } = await world()
+    expect(await json(lake, 'status')).toMatchObject({
+      code: 0,
+      document: { phase: 'imported', readSource: 'duckdb', behind: 0, verified: null },
+    })
+    expect(await json(lake, 'cutover')).toMatchObject({
+      code: 12,
+      document: { error: { code: 'STALE' } },
+    })
+    expect(await json(lake, 'dual-write')).toMatchObject({
+      code: 0,
+      document: { phase: 'dual-write', started: true, batches: 0, behind: 0 },
+    })
+    await inOldFile(old, "UPDATE bars SET close = 3 WHERE symbol = 'b'")
+    const differs = await json(lake, 'verify')
+    expect(differs.code).toBe(7)
+    expect(differs.document).toMatchObject({
+      equal: false,
+      tables: [{ name: 'bars', rowsOld: 2, rowsNew: 2, missing: 0, extra: 0, differing: 1 }],
+    })
+    expect(await json(lake, 'cutover')).toMatchObject({
+      code: 7,
+      document: { error: { code: 'CHECK_FAILED' } },
+    })
+    await inOldFile(old, "UPDATE bars SET close = 2 WHERE symbol = 'b'")
+    const words = await marketlake(['--lake', lake.root, 'migrate', 'verify'])
+    expect([words.code, words.stdout]).toEqual([0, ''])
+    expect(words.stderr).toContain('bars: equal (2 rows')
+    expect(await json(lake, 'cutover')).toMatchObject({
+      code: 0,
+      document: { outcome: 'committed', readSource: 'lake', mount: { sqlite: null } },
+    })
+    expect(await json(lake, 'cutover')).toMatchObject({ document: { outcome: 'unchanged' } })
+    expect(await json(lake, 'dual-write')).toMatchObject({ code: 2 })
+    expect(await json(lake, 'rollback')).toMatchObject({
+      document: { outcome: 'committed', readSource: 'duckdb', broughtBack: [], left: [] },
+    })
+    const { stdout } = await marketlake(['--lake', lake.root, 'migrate', 'status'])
+    expect(stdout).toMatch(/phase +dual-write\nread source +duckdb/)
+    expect(stdout).toMatch(/next +Run `marketlake migrate/)
+  })
+
+  test('a lake without a migration, and a table it does not know', async () => {
+    const lake = await newLake()
+    expect((await json(lake, 'status')).document).toMatchObject({ phase: 'none', old: null })
+    expect(await json(lake, 'verify')).toMatchObject({ code: 2 })
+    const other = await world()
+    expect(await json(other.lake, 'verify', '--tables', 'nothing')).toMatchObject({
+      code: 1,
+      document: { error: { code: 'TABLE_NOT_FOUND' } },
+    })
+  })
+
+  test('an old file held by its writer: who holds it, exit 11; --wait waits', async () => {
+    const { lake, old } = await world()
+    const hold = `const { DuckDBInstance } = await import('@duckdb/node-api')
+      const instance = await DuckDBInstance.create(process.argv[1])
+      console.log('held'); process.stdin.once('data', () => { instance.closeSync(); process.exit() })`
+    const holder = spawn(process.execPath, ['--input-type=module', '-e', hold, old])
+    await once(holder.stdout, 'data')
+    expect(await json(lake, 'verify')).toMatchObject({
+      code: 11,
+      document: { error: { code: 'LAKE_HELD', details: { pid: holder.pid } } },
+    })
+    expect((await json(lake, 'status')).document).toMatchObject({
+      old: { heldBy: `process ${String(holder.pid)}` },
+      behind: null,
+    })
+    const waiting = json(lake, 'verify', '--wait', '30s')
+    holder.stdin.write('go')
+    expect(await waiting).toMatchObject({ code: 0, document: { equal: true } })
+  })
+})
