@@ -114,6 +114,14 @@ async function times(roots) {
     await lake.tables()
     await lake.close()
   }
+  /** What somebody waits for who asks one thing: the lake, an engine, the answer. */
+  const openAndAsk = (root) => async () => {
+    const lake = await openLake(root, { maintenance: false })
+    const engine = await lake.analysis()
+    await engine.query(`SELECT * FROM bars WHERE symbol = '${symbol(7)}'`)
+    await engine.close()
+    await lake.close()
+  }
   const lakes = await Promise.all(roots.map((root) => openLake(root, { maintenance: false })))
   const engines = await Promise.all(lakes.map((lake) => lake.analysis()))
   const ask = (sql) =>
@@ -122,6 +130,10 @@ async function times(roots) {
   const result = {
     'open and list the tables': await interleaved(
       { grown: open(roots[0]), once: open(roots[1]) },
+      15,
+    ),
+    'open, and ask for one symbol': await interleaved(
+      { grown: openAndAsk(roots[0]), once: openAndAsk(roots[1]) },
       15,
     ),
     'newest cross-section': await ask(`SELECT * FROM bars WHERE trade_date = DATE '${newest}'`),

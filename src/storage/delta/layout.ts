@@ -3,7 +3,8 @@ import type { PeriodColumn } from '../../model/table.ts'
 import type { Session } from '../parquet/database.ts'
 import { identifier, literal } from '../parquet/sql.ts'
 import { duckdbType } from '../parquet/types.ts'
-import type { DataType, Schema } from '../../model/schema.ts'
+import { guessedRowBytes } from '../parquet/write.ts'
+import type { DataType } from '../../model/schema.ts'
 import { fieldOf } from '../../model/schema.ts'
 import type { AddFile } from './actions.ts'
 import type { StageContext } from './stage.ts'
@@ -56,13 +57,6 @@ export function rowBytesOf(context: Pick<StageContext, 'snapshot'>): number {
     bytes += file.size
   }
   return rows > 0 ? bytes / rows : guessedRowBytes(context.snapshot.schema)
-}
-
-function guessedRowBytes(schema: Schema): number {
-  return schema.fields.reduce(
-    (sum, f) => sum + (f.type === 'date' || f.type === 'string' ? 2 : 6),
-    0,
-  )
 }
 
 async function planPeriods(

@@ -38,6 +38,10 @@ export interface ResultTable {
   readonly rows: readonly (readonly Value[])[]
 }
 
+/** For all connections. To keep metadata of Parquet files is safe only because files of a lake never change. */
+const SETTINGS =
+  "SET GLOBAL parquet_metadata_cache=true; SET GLOBAL TimeZone='UTC'; SET GLOBAL errors_as_json=true"
+
 /** An in-memory DuckDB instance. It must be closed. */
 export class Database {
   readonly #instance: DuckDBInstance
@@ -66,8 +70,7 @@ export class Database {
       allow_community_extensions: 'false',
     })
     const database = new Database(instance, threads)
-    // Safe only because files of a lake never change.
-    await database.using((session) => session.run('SET GLOBAL parquet_metadata_cache=true'))
+    await database.using((session) => session.run(SETTINGS))
     return database
   }
 
@@ -80,9 +83,6 @@ export class Database {
   async connect(): Promise<Session> {
     if (!this.#open) throw new LakeError('CANCELLED', 'the engine is closed')
     const connection = await this.#instance.connect()
-    await connection.run(
-      "SET TimeZone='UTC'; SET errors_as_json=true; SET enable_progress_bar=false",
-    )
     const session = new Session(connection, {
       closed: () => this.#sessions.delete(session),
       connect: () => this.connect(),
