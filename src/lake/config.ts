@@ -96,7 +96,10 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
 }
 
 /** Settings that are one word of a few. */
-const CHOICES: Readonly<Record<string, readonly string[]>> = { 'tables.layout': LAYOUTS }
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  'tables.layout': LAYOUTS,
+  'read.source': ['lake', 'duckdb', ''],
+}
 
 /** Settings that are never printed. */
 const SECRETS = new Set(['sources.tushare.token'])
@@ -182,7 +185,7 @@ function checkSetting(path: string, key: string, value: unknown): void {
   if (fits && (choices === undefined || choices.includes(String(value)))) return
   throw new LakeError(
     'INVALID_CONFIG',
-    `${path}: ${key} must ${choices ? `be one of ${choices.join(', ')}` : `look like ${JSON.stringify(expected)}`}`,
+    `${path}: ${key} must ${choices ? `be one of ${choices.map((choice) => choice || 'empty').join(', ')}` : `look like ${JSON.stringify(expected)}`}`,
     {
       details: { path, key, found: typeof value },
       next: 'Correct the value, or delete the line.',

@@ -6,8 +6,8 @@ import { ensureOutbox, pendingBatches, writeBatch } from '../migration/outbox.ts
 import { requireMigration } from '../migration/verify.ts'
 import { writeToLake } from '../migration/write-lake.ts'
 import { LakeError, messageOf } from '../model/errors.ts'
-import type { MigratedTable, Migration } from '../storage/lake/migration-state.ts'
-import { columnsOf } from '../storage/lake/migration-state.ts'
+import type { Migration } from '../storage/lake/migration-state.ts'
+import { columnsOf, oldKey } from '../storage/lake/migration-state.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import { Database } from '../storage/parquet/database.ts'
 import type { Session } from '../storage/parquet/database.ts'
@@ -207,14 +207,10 @@ export class DualWriter {
       const key = oldKey(migrated)
       const appended = 'append' in rows
       const mode = appended || key.length === 0 ? 'append' : 'upsert'
-      return { table: migrated.old, mode, key, rows: appended ? rows.append : rows }
+      const symbols = columnsOf(migrated).flatMap((c) => (c.symbols ? [c.old] : []))
+      return { table: migrated.old, mode, key, symbols, rows: appended ? rows.append : rows }
     })
   }
-}
-
-function oldKey(migrated: MigratedTable): string[] {
-  const names = new Map(columnsOf(migrated).map((c) => [c.new, c.old]))
-  return migrated.key.map((name) => names.get(name) ?? name)
 }
 
 function lakeDown(reason: string): LakeError {

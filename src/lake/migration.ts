@@ -16,7 +16,7 @@ import type { VerifyOptions, VerifyReport } from '../migration/verify.ts'
 import type { CaughtUp } from '../migration/catch-up.ts'
 import { LakeError, messageOf } from '../model/errors.ts'
 import { beginMigration, migrationOf } from '../storage/lake/migration-state.ts'
-import type { MigratedTable } from '../storage/lake/migration-state.ts'
+import type { MigratedTable, Migration } from '../storage/lake/migration-state.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import { resolve } from 'node:path'
 import { Database } from '../storage/parquet/database.ts'
@@ -38,11 +38,15 @@ export function statusOfMigration(lake: Lake): Promise<MigrationStatus> {
   return migrationStatus(lake.store, () => lake.database(), lake.config.read.source)
 }
 
-/** Notes in the lake which old file its tables came from; from then on the old file is the read source. */
+/**
+ * Notes in the lake which old file its tables came from; from then on the old file is the read source. `batch` is the
+ * newest one of the file's outbox when its tables were copied again, if they were: the lake has it and all before it.
+ */
 export function recordImport(
   lake: Lake,
   old: string,
   tables: readonly MigratedTable[],
+  { batch }: Pick<Migration, 'batch'> = {},
 ): Promise<LakeOutcome> {
   return lake.write(
     old,
@@ -50,7 +54,11 @@ export function recordImport(
       tx.change = {
         settings: (head) => {
           if (migrationOf({ settings: head.settings })?.phase === 'cut-over') throw begun(old)
-          return beginMigration(head.settings, { old: resolve(old), tables })
+          return beginMigration(head.settings, {
+            old: resolve(old),
+            tables,
+            ...(batch && { batch }),
+          })
         },
       }
     },

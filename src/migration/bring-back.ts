@@ -1,6 +1,6 @@
 /** Writes into the old file what only the lake got since the cut-over, so that going back loses nothing. */
 import type { MigratedTable, Migration } from '../storage/lake/migration-state.ts'
-import { columnsOf } from '../storage/lake/migration-state.ts'
+import { columnsOf, oldKey } from '../storage/lake/migration-state.ts'
 import { snapshotSql } from '../storage/delta/relation.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
 import type { Store } from '../storage/lake/store.ts'
@@ -53,23 +53,41 @@ async function one(
      SELECT * FROM
        (SELECT *, row_number() OVER (PARTITION BY ${identifiers(names)}) AS marketlake_n FROM (${toOldSql(migrated, lake)}))`,
   )
-  const same = [...names, 'marketlake_n']
-    .map((name) => `a.${identifier(name)} IS NOT DISTINCT FROM b.${identifier(name)}`)
-    .join(' AND ')
+  const dirty = migrated.onDuplicate === 'last' && migrated.key.length > 0
+  const key = oldKey(migrated)
+  // Older rows of equal keys are the old file's own and stay; the last one is what the lake holds.
+  const last = dirty
+    ? ` QUALIFY row_number() OVER (PARTITION BY ${identifiers(key)} ORDER BY marketlake_rowid DESC) = 1`
+    : ''
+  // The rows and their ids as a table of its own: a window around a window over `rowid` fails in DuckDB 1.5.6.
   await session.run(
-    `CREATE OR REPLACE TEMP TABLE marketlake_stored AS
-     SELECT ${identifiers(names)}, rowid AS marketlake_rowid,
-       row_number() OVER (PARTITION BY ${identifiers(names)}) AS marketlake_n FROM ${target}`,
+    `CREATE OR REPLACE TEMP TABLE marketlake_all AS
+     SELECT ${identifiers(names)}, rowid AS marketlake_rowid FROM ${target};
+     CREATE OR REPLACE TEMP TABLE marketlake_stored AS
+     SELECT *, row_number() OVER (PARTITION BY ${identifiers(names)}) AS marketlake_n FROM
+       (SELECT * FROM marketlake_all${last})`,
   )
-  const deleted = await session.run(
-    `DELETE FROM ${target} WHERE rowid IN
-       (SELECT a.marketlake_rowid FROM marketlake_stored a
-        WHERE NOT EXISTS (SELECT 1 FROM marketlake_wanted b WHERE ${same}))`,
-  )
+  const same = equalRows([...names, 'marketlake_n'], 'a', 'b')
+  const deleteFrom = (table: string, matching: string): Promise<number> =>
+    session.run(
+      `DELETE FROM ${target} WHERE rowid IN (SELECT a.marketlake_rowid FROM ${table} a
+         WHERE NOT EXISTS (SELECT 1 FROM marketlake_wanted b WHERE ${matching}))`,
+    )
+  const differing = await deleteFrom('marketlake_stored', same)
+  const gone = dirty ? await deleteFrom('marketlake_all', equalRows(key, 'a', 'b')) : 0
   const written = await session.run(
     `INSERT INTO ${target} (${identifiers(names)}) SELECT ${identifiers(names)} FROM marketlake_wanted a
      WHERE NOT EXISTS (SELECT 1 FROM marketlake_stored b WHERE ${same})`,
   )
-  await session.run('DROP TABLE marketlake_wanted; DROP TABLE marketlake_stored')
+  const deleted = differing + gone
+  await session.run(
+    'DROP TABLE marketlake_wanted; DROP TABLE marketlake_stored; DROP TABLE marketlake_all',
+  )
   return { table: migrated.old, written, deleted }
+}
+
+function equalRows(names: readonly string[], a: string, b: string): string {
+  return names
+    .map((name) => `${a}.${identifier(name)} IS NOT DISTINCT FROM ${b}.${identifier(name)}`)
+    .join(' AND ')
 }

@@ -16,6 +16,7 @@ import {
 import { relationSchema } from '../storage/parquet/inspect.ts'
 import { equalOn, identifier, identifiers, literal } from '../storage/parquet/sql.ts'
 import { OLD, oldTable } from './old-file.ts'
+import { prepareSymbols } from './sides.ts'
 
 /** The schema of ours in the old file. */
 export const OUTBOX_SCHEMA = 'marketlake'
@@ -25,6 +26,8 @@ export interface OldRows {
   readonly table: string
   readonly mode: 'upsert' | 'append'
   readonly key: readonly string[]
+  /** Columns that must hold stock symbols, because the lake stores these in another form. */
+  readonly symbols: readonly string[]
   readonly rows: readonly InputRow[] | InputColumns
 }
 
@@ -154,14 +157,15 @@ interface Received extends Omit<OldRows, 'rows'> {
   readonly count: number
 }
 
-/** Rows as a temporary table; two rows of one key are refused before anything is written. */
+/** Rows as a temporary table. What the lake would refuse later is refused before anything is written. */
 async function receive(session: Session, part: OldRows): Promise<Received> {
   const { schema: whole } = await relationSchema(session, `SELECT * FROM ${oldTable(part.table)}`)
   const name = temporaryName('old_rows')
   const { schema, count } = await fill(session, name, whole, part)
   const columns = schema.fields.map((f) => f.name)
   const received = { ...part, name, columns, count }
-  if (part.mode === 'upsert') await checkKey(session, received, schema)
+  if (part.key.length > 0) await checkKey(session, received, schema)
+  for (const column of part.symbols) await checkSymbols(session, received, column)
   return received
 }
 
@@ -196,6 +200,16 @@ async function checkKey(session: Session, part: Received, schema: Schema): Promi
     )
   }
   const key = identifiers(part.key)
+  const isNull = part.key.map((name) => `${identifier(name)} IS NULL`).join(' OR ')
+  const [without] = await session.rows(
+    `SELECT ${key} FROM ${identifier(part.name)} WHERE ${isNull} LIMIT 1`,
+  )
+  if (without) {
+    throw new LakeError('NULL_KEY', `a row for ${part.table} has NULL in its key`, {
+      details: { table: part.table, key: part.key, row: without },
+      next: `Give every row a key (${part.key.join(', ')}).`,
+    })
+  }
   const twice = await session.rows(
     `SELECT ${key}, count(*) AS n FROM ${identifier(part.name)} GROUP BY ALL HAVING count(*) > 1 LIMIT 3`,
   )
@@ -203,6 +217,20 @@ async function checkKey(session: Session, part: Received, schema: Schema): Promi
   throw new LakeError('DUPLICATE_KEY', `two rows of one key for ${part.table}`, {
     details: { table: part.table, key: part.key, examples: twice },
     next: 'Give each key once in a batch.',
+  })
+}
+
+async function checkSymbols(session: Session, part: Received, column: string): Promise<void> {
+  if (!part.columns.some((name) => name.toLowerCase() === column.toLowerCase())) return
+  await prepareSymbols(session)
+  const name = identifier(column)
+  const [bad] = await session.rows<{ value: string }>(
+    `SELECT ${name} AS value FROM ${identifier(part.name)} WHERE ${name} IS NOT NULL AND sym(${name}) IS NULL LIMIT 1`,
+  )
+  if (!bad) return
+  throw new LakeError('TYPE_MISMATCH', `${part.table}.${column}: ${bad.value} is no stock symbol`, {
+    details: { table: part.table, column, value: bad.value },
+    next: 'Write 600519, 600519.SH or sh600519.',
   })
 }
 

@@ -146,7 +146,8 @@ function oldRows(migrated: MigratedTable, columns: readonly string[]): string {
   if (migrated.onDuplicate !== 'last' || migrated.key.length === 0) return select
   const wanted = new Map(columnsOf(migrated).map((c) => [c.new, c]))
   const key = migrated.key.map((name) => toLake(wanted.get(name)!, undefined)).join(', ')
-  return `${select} QUALIFY row_number() OVER (PARTITION BY ${key} ORDER BY rowid DESC) = 1`
+  // No window over `rowid`: in DuckDB 1.5.6 another window around it may fail with an internal error.
+  return `${select} WHERE rowid IN (SELECT max(rowid) FROM ${oldTable(migrated.old)} GROUP BY ${key})`
 }
 
 /** In a table of report versions the newest version of the one source is what the old file holds. */

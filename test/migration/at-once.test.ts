@@ -12,11 +12,11 @@ const WAIT = { waitMs: 60_000 }
 
 /** Writes batches until it is told to stop; the outcome of each. */
 function writing(lake: Lake): { stop: () => Promise<Record<number, string>> } {
-  let going = true
+  const state = { going: true }
   const done = (async () => {
     const writer = await DualWriter.open({ lake: lake.root, threads: 1 })
     const outcomes: Record<number, string> = {}
-    for (let n = 100; going; n++) {
+    for (let n = 100; state.going; n++) {
       const { old, lake: inLake } = await writer.write({ logs: [{ n, words: 'batch' }] })
       outcomes[n] = `${old.kind} ${inLake.kind}`
     }
@@ -25,7 +25,7 @@ function writing(lake: Lake): { stop: () => Promise<Record<number, string>> } {
   })()
   return {
     stop: () => {
-      going = false
+      state.going = false
       return done
     },
   }

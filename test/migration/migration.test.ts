@@ -106,7 +106,57 @@ describe('the road', () => {
     expect(status.readSource).toBe('duckdb')
     expect(status.here).toEqual({ readSource: 'lake', overridden: true })
     await here.close()
+    writeFileSync(join(lake.root, 'lake.toml'), '[read]\nsource = "lakee"\n')
+    await expect(openLake(lake.root)).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
   })
+})
+
+test('older rows of equal keys stay in the old file when the last ones come back', async () => {
+  const dirty = await oldFile(
+    'CREATE TABLE t (k INTEGER, v INTEGER)',
+    'INSERT INTO t VALUES (1, 1), (2, 2), (1, 3), (3, 4), (3, 5)',
+  )
+  const into = await newLake()
+  await into.write('make', async (tx) => {
+    const fields = [field('k', 'integer'), field('v', 'integer')]
+    await tx.ensure({ name: 't', schema: schemaOf(fields), key: ['k'] })
+    const rows = [
+      [1, 3],
+      [2, 2],
+      [3, 5],
+    ]
+    await tx.append(
+      't',
+      rows.map(([k, v]) => ({ k, v })),
+    )
+  })
+  const table = { old: 't', table: 't', key: ['k'], columns: ['k', 'v'] }
+  await recordImport(into, dirty, [{ ...table, onDuplicate: 'last' }])
+  expect((await verifyOldFile(into)).equal).toBe(true)
+  await cutOverToLake(into)
+  await into.write('later', async (tx) => {
+    await tx.upsert('t', [{ k: 1, v: 9 }])
+    await tx.delete('t', 'k = 3')
+  })
+  const { broughtBack } = await rollBackToOldFile(into)
+  expect(broughtBack).toEqual([{ table: 't', written: 1, deleted: 3 }])
+  expect(await inOldFile(dirty, 'SELECT k, v FROM t ORDER BY k, v')).toEqual([
+    { k: 1, v: 1 },
+    { k: 1, v: 9 },
+    { k: 2, v: 2 },
+  ])
+  expect((await verifyOldFile(into)).equal).toBe(true)
+})
+
+test('the door opens over a lake without a migration', async () => {
+  const plain = await newLake()
+  const manager = await StorageManager.open({ lake: plain.root })
+  expect(manager.readSource).toBe('lake')
+  const connection = await manager.connection()
+  expect(await connection.query('SELECT count(*) > 0 AS any FROM trade_cal')).toEqual([
+    { any: true },
+  ])
+  await manager.close()
 })
 
 describe('dual writing', () => {
@@ -234,6 +284,10 @@ describe('dual writing', () => {
     await expect(w.write({ logs: [{ n: 7, words: '' }], bars: twice })).rejects.toMatchObject({
       code: 'DUPLICATE_KEY',
     })
+    const nameless = { ...bar('1', '2024-01-01', 1), symbol: null }
+    await expect(w.write({ logs: [{ n: 7, words: '' }], bars: [nameless] })).rejects.toMatchObject({
+      code: 'NULL_KEY',
+    })
     await expect(w.write({ nothing: [] })).rejects.toMatchObject({ code: 'TABLE_NOT_FOUND' })
     await expect(w.write({ logs: [{ n: 1, word: 'x' }] })).rejects.toMatchObject({
       code: 'COLUMN_NOT_FOUND',
@@ -271,6 +325,8 @@ describe('reports, renamed columns, and symbols in another form', () => {
     await beginDualWrite(reports)
     const w = await DualWriter.open({ lake: reports.root, threads: 1 })
     await w.write({ fin_indicator: [{ code: '600519', report_date: '2024-12-31', roe: 31 }] })
+    const stranger = { code: 'ABC', report_date: '2024-12-31', roe: 1 }
+    await expect(w.write({ fin_indicator: [stranger] })).rejects.toThrow('no stock symbol')
     expect((await verifyOldFile(reports)).equal).toBe(true)
     await cutOverToLake(reports)
     await w.write({ fin_indicator: [{ code: '000001', report_date: '2024-12-31', roe: 11 }] })

@@ -104,6 +104,9 @@ describe('verify names what differs', () => {
     const table = { old: 't', table: 't', key: ['k'], columns: ['k', 'v'] }
     await recordImport(into, dirty, [{ ...table, onDuplicate: 'last' }])
     expect((await verifyOldFile(into)).tables[0]).toMatchObject({ rowsOld: 2, duplicates: 1 })
+    await inOldFile(dirty, 'UPDATE t SET v = 4 WHERE v = 3')
+    expect((await verifyOldFile(into)).tables[0]).toMatchObject({ differing: 1, missing: 0 })
+    await inOldFile(dirty, 'UPDATE t SET v = 3 WHERE v = 4')
     await recordImport(into, dirty, [table])
     expect((await verifyOldFile(into)).tables[0]).toMatchObject({ rowsOld: 3, missing: 1 })
   })

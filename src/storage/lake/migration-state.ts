@@ -86,9 +86,9 @@ export function withMigration(settings: Settings, change: Partial<Migration>): P
  */
 export function beginMigration(
   settings: Settings,
-  { old, tables }: Pick<Migration, 'old' | 'tables'>,
+  { old, tables, batch: copied }: Pick<Migration, 'old' | 'tables' | 'batch'>,
 ): Partial<Settings> {
-  const batch = (settings['migration'] as Migration | undefined)?.batch
+  const batch = copied ?? (settings['migration'] as Migration | undefined)?.batch
   const migration = { old, phase: 'imported', tables, ...(batch && { batch }) }
   return { readSource: 'duckdb', migration }
 }
@@ -96,4 +96,10 @@ export function beginMigration(
 /** Columns in full. */
 export function columnsOf(table: MigratedTable): MigratedColumn[] {
   return table.columns.map((c) => (typeof c === 'string' ? { old: c, new: c } : c))
+}
+
+/** The key by the names of the old file. */
+export function oldKey(table: MigratedTable): string[] {
+  const names = new Map(columnsOf(table).map((c) => [c.new, c.old]))
+  return table.key.map((name) => names.get(name) ?? name)
 }
