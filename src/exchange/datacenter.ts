@@ -34,7 +34,12 @@ export function refusal(code: number, message: string): Answer {
 }
 
 /** Answers a request of `/api/data/v1/get`. */
-export function answer(world: World, query: URLSearchParams, cache: RowCache): Answer {
+export function answer(
+  world: World,
+  query: URLSearchParams,
+  cache: RowCache,
+  drift = false,
+): Answer {
   const report = query.get('reportName') ?? ''
   const single = f10Rows(world, report, query.get('filter') ?? '')
   if (single) {
@@ -49,7 +54,12 @@ export function answer(world: World, query: URLSearchParams, cache: RowCache): A
   if (typeof filter === 'string') return refusal(9501, filter)
   const rows = select(world, report, filter, cache)
   if (typeof rows === 'string') return refusal(9501, rows)
-  const sorted = sort(rows, query)
+  // A row that is not there yet when the first page is read; the next page counts it.
+  const present =
+    drift && page === 1 && rows.length > PAGE_ROWS_MAX + 1
+      ? rows.toSpliced(Math.floor(rows.length / 3), 1)
+      : rows
+  const sorted = sort(present, query)
   return pageOf(sorted, page, Number(query.get('pageSize') ?? PAGE_ROWS_MAX))
 }
 

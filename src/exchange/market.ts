@@ -85,12 +85,22 @@ export interface Market {
 
 /** A market that is made up from a seed. */
 export function simulatedMarket(seed: number, count: number): Market {
+  const made = new Map<string, Report[]>()
   return {
     companies: companies(seed, count),
-    versions: (company, period) => reportVersions(seed, company, period),
+    versions: (company, period) => {
+      const key = `${company.code} ${period}`
+      const versions = made.get(key) ?? reportVersions(seed, company, period)
+      if (made.size >= REPORTS_KEPT) made.clear()
+      made.set(key, versions)
+      return versions
+    },
     noticeOf: (company, period) => noticeOf(seed, company, period),
   }
 }
+
+/** Reports that are kept, because each page of each request asks for them again. */
+const REPORTS_KEPT = 300_000
 
 /** The companies of a market, in the order of their codes within each board. */
 function companies(seed: number, count: number): Company[] {

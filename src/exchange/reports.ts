@@ -2,6 +2,7 @@
 import { addDays } from '../model/date.ts'
 import { addQuarters, quarterName } from '../model/period.ts'
 import type { Company, Market, Report } from './market.ts'
+import type { Quirk } from './quirks.ts'
 import { chance } from './random.ts'
 
 /** A row of an answer. */
@@ -13,6 +14,8 @@ export interface World {
   readonly market: Market
   /** The present day, `YYYY-MM-DD`: reports of later notices are not shown yet. */
   readonly today: string
+  /** What is odd about the rows (see `ROW_QUIRKS`). */
+  readonly quirks: ReadonlySet<Quirk>
 }
 
 /** The reports that are served, with the name of their period column. */
@@ -29,13 +32,17 @@ export function reportRows(world: World, report: string, period: string): Source
   for (const company of world.market.companies) {
     const shown = shownReport(world, company, period)
     if (!shown) continue
-    rows.push(
-      report === 'RPT_LICO_FN_CPD'
-        ? indicatorRow(world, shown)
-        : statementRow(world, report, shown),
-    )
+    if (report !== 'RPT_LICO_FN_CPD') {
+      rows.push(statementRow(world, report, shown))
+      continue
+    }
+    const before = world.quirks.has('two-rows')
+      ? world.market.versions(company, period).filter((r) => r.version < shown.version)
+      : []
+    rows.push(...[...before, shown].map((version) => indicatorRow(world, version)))
   }
-  if (report === 'RPT_LICO_FN_CPD') rows.push(...overTheCounterRows(world, period))
+  if (report === 'RPT_LICO_FN_CPD' && world.quirks.has('other-market'))
+    rows.push(...overTheCounterRows(world, period))
   return rows
 }
 
@@ -50,10 +57,19 @@ const MARKET_CODES: Readonly<Record<string, string>> = {
   BJ: '069001017',
 }
 
-function head(company: Company): Record<string, string> {
+const CODES_CHANGED = '2025-10-09'
+
+/** The symbol of a company as the exchange writes it today, also in its old reports. */
+export function symbolToday(world: World, company: Company): string {
+  const old = world.quirks.has('code-change') && world.today < CODES_CHANGED
+  return old ? company.symbol.replace(/^92(?=\d+\.BJ$)/, '83') : company.symbol
+}
+
+function head(world: World, company: Company): Record<string, string> {
+  const symbol = symbolToday(world, company)
   return {
-    SECUCODE: company.symbol,
-    SECURITY_CODE: company.code,
+    SECUCODE: symbol,
+    SECURITY_CODE: symbol.slice(0, 6),
     SECURITY_NAME_ABBR: company.name,
     TRADE_MARKET_CODE: MARKET_CODES[company.symbol.slice(7)]!,
     SECURITY_TYPE_CODE: '058001001',
@@ -69,7 +85,7 @@ function indicatorRow(world: World, report: Report): SourceRow {
   const before = previousYear(world, report)
   const change = (name: string): number | null => growth(values[name], before?.values[name])
   return {
-    ...head(company),
+    ...head(world, company),
     TRADE_MARKET: company.symbol.endsWith('SH') ? '上交所主板' : '深交所主板',
     SECURITY_TYPE: 'A股',
     UPDATE_DATE: midnight(report.shownFrom),
@@ -90,7 +106,7 @@ function indicatorRow(world: World, report: Report): SourceRow {
     PAYYEAR: period.slice(0, 4),
     PUBLISHNAME: company.industry,
     ZXGXL: null,
-    NOTICE_DATE: midnight(report.noticeDate),
+    NOTICE_DATE: midnight(writtenNotice(world, report)),
     ORG_CODE: `1${company.code}0`,
     TRADE_MARKET_ZJG: '0101',
     ISNEW: '1',
@@ -100,6 +116,17 @@ function indicatorRow(world: World, report: Report): SourceRow {
     DATEMMDD: '报告',
     EITIME: `${addDays(report.noticeDate, -1)} 17:30:00`,
   }
+}
+
+const NO_DATE = '1900-01-01'
+const NO_DATE_SHARE = 0.03
+const NO_DATE_DAYS = 20
+
+/** The first notice as it is written today. */
+export function writtenNotice(world: World, { company, period, noticeDate }: Report): string {
+  if (!world.quirks.has('no-date') || world.today >= addDays(noticeDate, NO_DATE_DAYS))
+    return noticeDate
+  return chance(world.seed, company.code, period, 'no date') < NO_DATE_SHARE ? NO_DATE : noticeDate
 }
 
 const STATEMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -144,7 +171,7 @@ function statementRow(world: World, report: string, shown: Report): SourceRow {
   ])
   const [ratio, value] = RATIOS[report]!
   return {
-    ...head(company),
+    ...head(world, company),
     INDUSTRY_CODE: '016022',
     ORG_CODE: `1${company.code}0`,
     INDUSTRY_NAME: company.industry,
@@ -161,12 +188,15 @@ function statementRow(world: World, report: string, shown: Report): SourceRow {
 
 /** The statements' notice date is that of the last report that showed the period: a year late once it is out. */
 function republished(world: World, shown: Report): string {
+  if (!world.quirks.has('republished')) return shown.noticeDate
   const again = world.market.noticeOf(shown.company, addQuarters(shown.period, 4))
   return again <= world.today ? again : shown.noticeDate
 }
 
 function previousYear(world: World, report: Report): Report | undefined {
-  return shownReport(world, report.company, addQuarters(report.period, -4))
+  const period = addQuarters(report.period, -4)
+  if (!world.quirks.has('year-on-year')) return world.market.versions(report.company, period)[0]
+  return shownReport(world, report.company, period)
 }
 
 function growth(now: number | null | undefined, before: number | null | undefined): number | null {

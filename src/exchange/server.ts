@@ -3,11 +3,13 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { shanghaiDate } from '../model/date.ts'
-import { answer } from './datacenter.ts'
+import { answer, busyAnswer, emptyAnswer } from './datacenter.ts'
 import type { RowCache } from './datacenter.ts'
 import { simulatedMarket } from './market.ts'
 import type { Market } from './market.ts'
 import { otherAnswer } from './other-sources.ts'
+import { USUAL_QUIRKS, answerWithFault, drawFaults } from './quirks.ts'
+import type { Faults, Quirk } from './quirks.ts'
 import type { TushareOptions } from './tushare.ts'
 import type { World } from './reports.ts'
 
@@ -22,6 +24,10 @@ export interface ExchangeOptions {
   readonly port?: number
   /** The present day, `YYYY-MM-DD`; it can be moved. */
   readonly today?: string
+  /** What is odd about it (see `quirks.ts`); by default what every answer of the real one shows. */
+  readonly quirks?: readonly Quirk[]
+  /** The share of requests that meet a fault, if faults are among the quirks; 0.01 by default. */
+  readonly faultShare?: number
   /** How the simulated Tushare behaves. */
   readonly tushare?: TushareOptions
   /** Answers a request in place of the exchange when it returns true: for faults in tests. */
@@ -41,6 +47,7 @@ export interface Exchange {
 
 const DEFAULT_SEED = 20_260_930
 const DEFAULT_SYMBOLS = 5400
+const FAULT_SHARE = 0.01
 
 /** Starts an exchange on loopback. */
 export async function startExchange(options: ExchangeOptions = {}): Promise<Exchange> {
@@ -49,7 +56,9 @@ export async function startExchange(options: ExchangeOptions = {}): Promise<Exch
     seed,
     market: options.market ?? simulatedMarket(seed, options.symbols ?? DEFAULT_SYMBOLS),
     today: options.today ?? shanghaiDate(Date.now()),
+    quirks: new Set(options.quirks ?? USUAL_QUIRKS),
   }
+  const faults = drawFaults(world.quirks, seed, options.faultShare ?? FAULT_SHARE)
   const cache: RowCache = new Map()
   const others = { tushare: options.tushare ?? {}, tushareState: { times: [] } }
   let requests = 0
@@ -59,7 +68,7 @@ export async function startExchange(options: ExchangeOptions = {}): Promise<Exch
     if (options.intercept?.(request, response, url)) return
     void bodyOf(request).then((body) => {
       const other = otherAnswer(world, url, body, others)
-      if (!other) return respond(world, cache, url, response)
+      if (!other) return respond(world, cache, url, response, faults)
       response.writeHead(other.status, { 'content-type': other.type })
       return void response.end(other.body)
     })
@@ -90,14 +99,29 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 
 const DATACENTER = new Set(['/api/data/v1/get', '/securities/api/data/v1/get'])
 
-function respond(world: World, cache: RowCache, url: URL, response: ServerResponse): void {
+function respond(
+  world: World,
+  cache: RowCache,
+  url: URL,
+  response: ServerResponse,
+  faults: Faults,
+): void {
   if (!DATACENTER.has(url.pathname)) {
     response.writeHead(404, { 'content-type': 'text/html' })
     response.end('<html><body>404</body></html>')
     return
   }
+  const fault = faults.next(url.search)
+  const found =
+    fault === 'busy'
+      ? busyAnswer
+      : fault === 'empty'
+        ? emptyAnswer
+        : answer(world, url.searchParams, cache, fault === 'drift')
+  const body = JSON.stringify(found)
+  if (fault && answerWithFault(fault, body, response)) return
   response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' })
-  response.end(JSON.stringify(answer(world, url.searchParams, cache)))
+  response.end(body)
 }
 
 function listen(server: Server, port: number): Promise<void> {

@@ -36,8 +36,15 @@ export async function startJournal(store: Store, source: string): Promise<Journa
 export const COMPLETE = 'complete'
 
 /**
- * Units that need not be fetched again, as `source|table|period`: those that were checked since the first of the
- * unfinished runs that lie behind us. After a run that came to its end nothing is skipped.
+ * What an unfinished run has checked within so many hours is not fetched again. Less than a day, so that a run each
+ * day at the same time sees that day's reports, whatever became of the run before.
+ */
+const RESUME_MS = 20 * 3_600_000
+
+/**
+ * Units that need not be fetched again, as `source|table|period`: those that were checked lately, since the first of
+ * the unfinished runs that lie behind us. After a run that came to its end nothing is skipped. A moment that is still
+ * to come says nothing: the clock was moved back since.
  */
 export async function finishedUnits(store: Store, source: string): Promise<Set<string>> {
   const runs = (await readJournals(store)).filter((run) => run.source === source)
@@ -45,12 +52,14 @@ export async function finishedUnits(store: Store, source: string): Promise<Set<s
   const open = runs.slice(lastComplete + 1)
   const done = new Set<string>()
   if (open.length === 0) return done
-  for (const run of open) {
-    for (const unit of run.units) done.add(unitKey(unit))
-  }
-  const sinceMs = open[0]!.startedMs
+  const nowMs = store.effects.now()
+  const sinceMs = Math.max(open[0]!.startedMs, nowMs - RESUME_MS)
+  const counts = (timeMs: number): boolean => timeMs >= sinceMs && timeMs <= nowMs
+  for (const run of open)
+    for (const unit of run.units) if (counts(unit.checkedMs)) done.add(unitKey(unit))
   for (const record of await history(store, { limit: HISTORY_MAX })) {
     if (record.timestamp < sinceMs) break
+    if (!counts(record.timestamp)) continue
     for (const unit of record.units) if (unit.source === source) done.add(unitKey(unit))
   }
   return done

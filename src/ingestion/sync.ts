@@ -7,7 +7,7 @@ import { beginBatch, finishBatch } from './sync-batch.ts'
 import type { PlannedBatch, SyncContext, SyncOptions, SyncResult } from './sync-options.ts'
 import { planSync } from './sync-plan.ts'
 import type { Run } from './sync-run.ts'
-import { finishJournals, newRun, resultOf, sourceOf } from './sync-run.ts'
+import { finishJournals, journalOf, newRun, resultOf, sourceOf } from './sync-run.ts'
 
 /**
  * Runs a sync. It throws only before anything is begun, `LAKE_HELD` if another sync of one of the sources is at
@@ -28,6 +28,8 @@ async function runHeld(context: SyncContext, options: SyncOptions): Promise<Sync
   const run = await newRun(context, options)
   const { batches, requests, skipped } = plan
   run.onEvent({ type: 'plan', batches: batches.length, requests, skipped })
+  // Also a run that finds everything done comes to its end; else the one after it would find the same.
+  for (const { collector } of options.sources) await journalOf(run, collector.source)
   await runBatches(run, batches)
   const thin = await lookForGaps(run, batches)
   const result = resultOf(run, plan, thin)

@@ -1,0 +1,56 @@
+/** What an unfinished run has done is skipped once, lately, and never because of a clock. */
+import { readFileSync, readdirSync, writeFileSync, chmodSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { openLake } from '../../src/lake/lake.ts'
+import type { Lake } from '../../src/lake/lake.ts'
+import { syncLake } from '../../src/lake/sync.ts'
+import { realEffects } from '../../src/model/effects.ts'
+import { sourceLake } from '../support/source-lake.ts'
+
+const RANGE = { since: '2022-03-31', until: '2022-12-31' }
+const HOUR_MS = 3_600_000
+
+/** Another process, whose clock differs from this one's. */
+async function at(lake: Lake, offsetMs: number) {
+  const effects = { ...realEffects, now: () => Date.now() + offsetMs }
+  const other = await openLake(lake.root, { maintenance: false, effects })
+  try {
+    const { batches, skipped, failed } = await syncLake(other, RANGE)
+    return { batches, skipped, failed }
+  } finally {
+    await other.close()
+  }
+}
+
+/** The journal as a process leaves it that is killed after its last batch. */
+function forgetEnd({ root }: Lake): void {
+  const directory = join(root, '_lake', 'journal')
+  const path = join(directory, readdirSync(directory).toSorted().at(-1)!)
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+  chmodSync(path, 0o644)
+  writeFileSync(path, `${lines.filter((line) => !line.includes('"type":"end"')).join('\n')}\n`)
+}
+
+test('a run killed after its last batch is over with the next one; the one after that asks again', async () => {
+  const { lake } = await sourceLake({ symbols: 30, today: '2024-06-30' })
+  expect(await at(lake, 0)).toMatchObject({ batches: 4, skipped: 0, failed: [] })
+  forgetEnd(lake)
+  expect(await at(lake, 0)).toMatchObject({ batches: 0, skipped: 4 })
+  expect(await at(lake, 0)).toMatchObject({ batches: 4, skipped: 0 })
+})
+
+test('the day after an unfinished run everything is asked again', async () => {
+  const { lake } = await sourceLake({ symbols: 30, today: '2024-06-30' })
+  await at(lake, 0)
+  forgetEnd(lake)
+  expect(await at(lake, 24 * HOUR_MS)).toMatchObject({ batches: 4, skipped: 0 })
+})
+
+test('a clock that was moved back makes nothing look done', async () => {
+  const { lake } = await sourceLake({ symbols: 30, today: '2024-06-30' })
+  await at(lake, 48 * HOUR_MS)
+  forgetEnd(lake)
+  expect(await at(lake, 0)).toMatchObject({ batches: 4, skipped: 0, failed: [] })
+  expect(await at(lake, 0)).toMatchObject({ batches: 4, skipped: 0 })
+})
