@@ -3,12 +3,13 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { shanghaiDate } from '../model/date.ts'
+import { LakeError } from '../model/errors.ts'
 import { answer, busyAnswer, emptyAnswer } from './datacenter.ts'
 import type { RowCache } from './datacenter.ts'
 import { simulatedMarket } from './market.ts'
 import type { Market } from './market.ts'
 import { otherAnswer } from './other-sources.ts'
-import { USUAL_QUIRKS, answerWithFault, drawFaults } from './quirks.ts'
+import { QUIRKS, USUAL_QUIRKS, answerWithFault, drawFaults } from './quirks.ts'
 import type { Faults, Quirk } from './quirks.ts'
 import type { TushareOptions } from './tushare.ts'
 import type { World } from './reports.ts'
@@ -56,7 +57,7 @@ export async function startExchange(options: ExchangeOptions = {}): Promise<Exch
     seed,
     market: options.market ?? simulatedMarket(seed, options.symbols ?? DEFAULT_SYMBOLS),
     today: options.today ?? shanghaiDate(Date.now()),
-    quirks: new Set(options.quirks ?? USUAL_QUIRKS),
+    quirks: checkedQuirks(options.quirks ?? USUAL_QUIRKS),
   }
   const faults = drawFaults(world.quirks, seed, options.faultShare ?? FAULT_SHARE)
   const cache: RowCache = new Map()
@@ -84,6 +85,14 @@ export async function startExchange(options: ExchangeOptions = {}): Promise<Exch
     },
     close: () => close(server),
   }
+}
+
+function checkedQuirks(names: readonly Quirk[]): ReadonlySet<Quirk> {
+  const unknown = names.find((name) => !QUIRKS.includes(name))
+  if (unknown === undefined) return new Set(names)
+  throw new LakeError('INVALID_ARGUMENT', `the exchange has no quirk ${unknown}`, {
+    next: `It has: ${QUIRKS.join(', ')}.`,
+  })
 }
 
 /** The body of a request; empty for one that is torn. */
