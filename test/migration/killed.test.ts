@@ -1,11 +1,7 @@
-/** Migrations killed in the middle; all places are in `killed.long.test.ts`. */
+/** A migration killed in the middle; all places are in `killed.long.test.ts`. */
 import { test } from 'vitest'
 import { PLACES, killAt } from '../support/migration-kills.ts'
 
 test('a dual write killed between the two sides', async () => {
   await killAt('write', PLACES.write[1]!)
-})
-
-test('a cut-over killed right after its record', async () => {
-  await killAt('cutover', PLACES.cutover[2]!)
 })
