@@ -15,8 +15,8 @@ const MUTANTS = [
   {
     name: 'data files are not synced',
     file: 'storage/files/local.js',
-    from: /await handle\.sync\(\);(\s*\/\/ Defence)/,
-    to: '$1',
+    from: /\[digest\(handle\), handle\.sync\(\)\]/,
+    to: '[digest(handle)]',
     by: 'power',
   },
   {
