@@ -70,7 +70,7 @@ const nothing = {
   cutover: null,
   rollback: null,
   blocked: null,
-  next: 'Begin with `marketlake migrate import OLD.duckdb`.',
+  next: 'Bring the tables of the old file into the lake and note where they came from: docs/migration.md.',
 }
 
 async function stateOf(
@@ -137,8 +137,7 @@ function nextStep(
   behind: number | null,
   fault: 'none' | 'differs' | 'stale' | undefined,
 ): string {
-  if (phase === 'cut-over')
-    return 'Done. `marketlake migrate rollback` goes back; `migrate export` writes a .duckdb file.'
+  if (phase === 'cut-over') return 'Done. `marketlake migrate rollback` goes back.'
   if (behind !== null && behind > 0)
     return 'Run `marketlake migrate dual-write`: it brings the waiting batches into the lake.'
   if (fault === 'differs') return 'See `marketlake migrate verify` and mend what differs.'

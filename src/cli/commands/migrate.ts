@@ -13,7 +13,7 @@ const WAIT = 'wait so long for whoever holds the old file, for example 1m'
 export function addMigrateCommands(program: Command, runner: Runner): void {
   const group = program
     .command('migrate')
-    .description('from a .duckdb file to the lake: import, check, cut over, and back')
+    .description('from a .duckdb file to the lake: write both, check, cut over, and back')
   addCheckCommands(group, runner)
   addSwitchCommands(group, runner)
 }
