@@ -62,6 +62,11 @@ export {
   verifyOldFile,
 } from './lake/migration.ts'
 export type { Mount } from './lake/migration.ts'
+export { adoptFolder, importDatabase } from './lake/import-database.ts'
+export type { AdoptResult, ImportOptions, ImportResult } from './lake/import-database.ts'
+export { exportDatabase } from './lake/export-database.ts'
+export type { ExportedDatabase } from './analysis/export-database.ts'
+export type { ImportPlan, ImportProblem, PlannedTable } from './migration/import-plan.ts'
 export type { MigrationStatus } from './migration/status.ts'
 export type { VerifyOptions, VerifyReport } from './migration/verify.ts'
 export type { TableComparison } from './migration/compare.ts'

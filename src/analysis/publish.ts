@@ -10,10 +10,9 @@ import { tableViews } from '../storage/lake/view.ts'
 import type { TableView } from '../storage/lake/view.ts'
 import { Database } from '../storage/parquet/database.ts'
 import type { Session } from '../storage/parquet/database.ts'
-import { identifier, literal } from '../storage/parquet/sql.ts'
-import { aliasRelations } from './alias-relations.ts'
+import { literal } from '../storage/parquet/sql.ts'
 import { metaStatements } from './meta.ts'
-import { OLD_SCHEMA, oldRelations } from './old-relations.ts'
+import { aliasStatements, commentSql } from './published-relations.ts'
 import type { Relation } from './relation.ts'
 import { createSql } from './relation.ts'
 import { hasOneSource, relationsOf } from './relations.ts'
@@ -123,20 +122,6 @@ function publishedRelations(views: readonly TableView[], record: LakeRecord): re
     latestSql: () => undefined,
     hasOneSource: (table) => hasOneSource(tables.get(table)),
   }).relations
-}
-
-function commentSql({ name, kind, label }: Relation): string {
-  const words = { view: 'VIEW', 'table macro': 'MACRO TABLE', 'scalar macro': 'MACRO' }
-  return `COMMENT ON ${words[kind]} ${identifier(name)} IS ${literal(label)}`
-}
-
-function aliasStatements(record: LakeRecord): string[] {
-  const old = oldRelations(record)
-  const aliases = { ...aliasRelations(), ...(old.length > 0 && { [OLD_SCHEMA]: old }) }
-  return Object.entries(aliases).flatMap(([schema, relations]) => [
-    `CREATE SCHEMA ${schema}`,
-    ...relations.map((relation) => createSql(relation, schema)),
-  ])
 }
 
 /** The file is the current database while it is built: a view must not keep the alias it was attached under. */

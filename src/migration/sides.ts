@@ -54,7 +54,8 @@ export async function prepareSymbols(session: Session): Promise<void> {
   await session.run(createSql(symbolMacro()))
 }
 
-interface OldColumn {
+/** A column of an old table; `delta` is the type that holds it. */
+export interface OldColumn {
   readonly name: string
   readonly type: string
   readonly delta: DataType | undefined

@@ -2,8 +2,11 @@
 import type { Command } from 'commander'
 import type { Runner } from '../action.ts'
 import { action } from '../action.ts'
+import { Option } from 'commander'
 import type { CutoverCommandOptions } from './migrate/cutover.ts'
 import type { DualWriteCommandOptions } from './migrate/dual-write.ts'
+import type { ExportCommandOptions } from './migrate/export.ts'
+import type { ImportCommandOptions } from './migrate/import.ts'
 import type { RollbackCommandOptions } from './migrate/rollback.ts'
 import type { VerifyCommandOptions } from './migrate/verify.ts'
 
@@ -13,9 +16,66 @@ const WAIT = 'wait so long for whoever holds the old file, for example 1m'
 export function addMigrateCommands(program: Command, runner: Runner): void {
   const group = program
     .command('migrate')
-    .description('from a .duckdb file to the lake: write both, check, cut over, and back')
+    .description('from a .duckdb file to the lake: import, write both, check, cut over, and back')
+  addImportCommand(group, runner)
+  addExportCommand(group, runner)
   addCheckCommands(group, runner)
   addSwitchCommands(group, runner)
+}
+
+function addImportCommand(group: Command, runner: Runner): void {
+  const take = group
+    .command('import')
+    .description('copy the tables of an old .duckdb file into the lake, all in one commit')
+    .argument('<file>', 'the file, or a folder that EXPORT DATABASE wrote')
+    .option('--copy', 'read a copy of the old file, so that its writers need not wait')
+    .option('--wait <duration>', WAIT)
+  addChoices(take).action(
+    action(runner, async (c, file: string, o: ImportCommandOptions) =>
+      (await import('./migrate/import.ts')).importOld(c, file, o),
+    ),
+  )
+  const adopt = group
+    .command('adopt')
+    .description('make tables of a folder of Parquet files, one a stock (symbol=000001.parquet)')
+    .argument('<dir>')
+  addChoices(adopt).action(
+    action(runner, async (c, dir: string, o: ImportCommandOptions) =>
+      (await import('./migrate/import.ts')).adopt(c, dir, o),
+    ),
+  )
+}
+
+function addChoices(command: Command): Command {
+  const more = (text: string, before: readonly string[] = []): string[] => [...before, text]
+  return command
+    .option('--dry-run', 'show the tables, their keys and what stands in the way')
+    .option('--tables <names>', 'only these, by their old names')
+    .option('--map <old=new>', 'the name of a table in the lake; can be given again', more)
+    .option(
+      '--key <old=columns>',
+      'the key of an old table, empty for none; can be given again',
+      more,
+    )
+    .addOption(
+      new Option('--on-duplicate <what>', 'rows of equal keys')
+        .choices(['error', 'last'])
+        .default('error'),
+    )
+}
+
+function addExportCommand(group: Command, runner: Runner): void {
+  group
+    .command('export')
+    .description('write the lake into a new .duckdb file: its tables, and all views over them')
+    .argument('<file>')
+    .option('--at <version>', 'a version, date, moment or tag')
+    .option('--overwrite', 'in place of a file that is there')
+    .action(
+      action(runner, async (c, file: string, o: ExportCommandOptions) =>
+        (await import('./migrate/export.ts')).exportLake(c, file, o),
+      ),
+    )
 }
 
 function addCheckCommands(group: Command, runner: Runner): void {

@@ -1,0 +1,119 @@
+/** A native `.duckdb` file with the rows of a lake version: tables in the schema `data`, and all views over them. */
+import { dirname, resolve } from 'node:path'
+import { LakeError } from '../model/errors.ts'
+import { snapshotSql } from '../storage/delta/relation.ts'
+import { makeDurable } from '../storage/files/make-durable.ts'
+import { takeLease } from '../storage/lake/lease.ts'
+import type { LakeRecord } from '../storage/lake/record.ts'
+import type { Store } from '../storage/lake/store.ts'
+import { tableViews } from '../storage/lake/view.ts'
+import type { TableView } from '../storage/lake/view.ts'
+import type { Database, Session } from '../storage/parquet/database.ts'
+import { identifier, literal } from '../storage/parquet/sql.ts'
+import { metaStatements } from './meta.ts'
+import { commentSql, aliasStatements } from './published-relations.ts'
+import type { Relation } from './relation.ts'
+import { createSql } from './relation.ts'
+import { hasOneSource, relationsOf } from './relations.ts'
+
+/** What an export wrote. */
+export interface ExportedDatabase {
+  readonly path: string
+  readonly version: number
+  readonly txnId: string
+  readonly tables: readonly { readonly name: string; readonly rows: number }[]
+  readonly sizeBytes: number
+}
+
+/** The schema of the tables; the views stand in `main` as in every engine. */
+const DATA = 'data'
+
+/** Writes a version into a file that every DuckDB from 1.1 on opens. The file appears whole or not at all. */
+export async function exportRecord(
+  store: Store,
+  record: LakeRecord,
+  database: Database,
+  target: string,
+  options: { readonly overwrite?: boolean } = {},
+): Promise<ExportedDatabase> {
+  const path = resolve(target)
+  if (!options.overwrite && (await store.files.stat(path))) throw taken(path)
+  const temporary = `${path}.${store.effects.uuid()}.tmp`
+  const lease = await takeLease(store, record)
+  try {
+    const tables = await database.using((session) => build(store, record, session, temporary))
+    await makeDurable(temporary)
+    await store.files.remove(`${path}.wal`)
+    await store.files.rename(temporary, path)
+    await store.files.sync(dirname(path))
+    const { sizeBytes } = (await store.files.stat(path))!
+    return { path, version: record.version, txnId: record.txnId, tables, sizeBytes }
+  } finally {
+    await lease?.close()
+    await store.files.remove(temporary).catch(() => false)
+    await store.files.remove(`${temporary}.wal`).catch(() => false)
+  }
+}
+
+async function build(
+  store: Store,
+  record: LakeRecord,
+  session: Session,
+  path: string,
+): Promise<{ name: string; rows: number }[]> {
+  const views = await tableViews(store, record)
+  const catalog = `export_${store.effects.uuid().replaceAll('-', '')}`
+  await session.run(`ATTACH ${literal(path)} AS ${catalog} (STORAGE_VERSION 'v1.0.0')`)
+  try {
+    // The file is the current database: a view must not keep the alias it was attached under.
+    await session.run(`USE ${catalog}; CREATE SCHEMA ${DATA}`)
+    const tables: { name: string; rows: number }[] = []
+    for (const view of views) tables.push(await copyTable(session, view))
+    const relations = exportedRelations(views, record)
+    const statements = [
+      ...relations.map((relation) => createSql(relation)),
+      ...relations.map(commentSql),
+      ...aliasStatements(record),
+      ...(await metaStatements(store, record, views, relations)),
+    ]
+    for (const statement of statements) await session.run(statement)
+    await session.run(`CHECKPOINT ${catalog}`)
+    return tables
+  } finally {
+    await session.run(`USE memory; DETACH ${catalog}`)
+  }
+}
+
+async function copyTable(
+  session: Session,
+  view: TableView,
+): Promise<{ name: string; rows: number }> {
+  const { name, directory, snapshot, shape } = view
+  const order = shape.clustering.map((column) => identifier(column)).join(', ')
+  const sql = snapshotSql(directory, snapshot)
+  await session.run(
+    `CREATE TABLE ${DATA}.${identifier(name)} AS SELECT * FROM (${sql})${order === '' ? '' : ` ORDER BY ${order}`}`,
+  )
+  const { n } = await session.row<{ n: bigint }>(
+    `SELECT count(*) AS n FROM ${DATA}.${identifier(name)}`,
+  )
+  return { name, rows: Number(n) }
+}
+
+function exportedRelations(views: readonly TableView[], record: LakeRecord): readonly Relation[] {
+  const tables = new Map(views.map((view) => [view.name, view]))
+  return relationsOf({
+    tables,
+    prefer: record.settings.prefer,
+    tableSql: (view) => `SELECT * FROM ${DATA}.${identifier(view.name)}`,
+    latestSql: () => undefined,
+    hasOneSource: (table) => hasOneSource(tables.get(table)),
+  }).relations
+}
+
+function taken(path: string): LakeError {
+  return new LakeError('INVALID_ARGUMENT', `there is a file already: ${path}`, {
+    details: { path },
+    next: 'Name another one, or say --overwrite.',
+  })
+}

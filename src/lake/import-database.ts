@@ -1,0 +1,266 @@
+/** `migrate import`: the tables of an old `.duckdb` file become tables of the lake, all in one commit. */
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { ImportChoices, ImportPlan, PlannedTable } from '../migration/import-plan.ts'
+import { importSql, planImport } from '../migration/import-plan.ts'
+import { copyOldFile } from '../migration/copy.ts'
+import { checkOldFile } from '../migration/old-file-header.ts'
+import { OLD, oldTable, withOldFile } from '../migration/old-file.ts'
+import { pendingBatches } from '../migration/outbox.ts'
+import { datasetSql, lookThrough } from '../migration/parquet-folder.ts'
+import { prepareSymbols } from '../migration/sides.ts'
+import { LakeError } from '../model/errors.ts'
+import { schemaOf } from '../model/schema.ts'
+import { standardTable } from '../model/standard-tables.ts'
+import { beginMigration, migrationOf } from '../storage/lake/migration-state.ts'
+import type { MigratedTable } from '../storage/lake/migration-state.ts'
+import type { LakeOutcome } from '../storage/lake/outcome.ts'
+import type { Transaction } from '../storage/lake/transaction.ts'
+import type { Session } from '../storage/parquet/database.ts'
+import { literal } from '../storage/parquet/sql.ts'
+import type { Lake } from './lake.ts'
+
+/** How a file is imported. */
+export interface ImportOptions extends ImportChoices {
+  /** Only look: nothing is written. */
+  readonly dryRun?: boolean
+  /** Read a copy, made while nobody writes the file. */
+  readonly copy?: boolean
+  /** How long to wait for whoever holds the file. */
+  readonly waitMs?: number
+  readonly onTable?: (table: PlannedTable) => void
+}
+
+/** What an import did. */
+export interface ImportResult {
+  readonly plan: ImportPlan
+  /** Undefined for a dry run. */
+  readonly outcome: LakeOutcome | undefined
+}
+
+const TIMEOUT_MS = 6 * 3_600_000
+
+/**
+ * Imports a file. All tables become visible at once, with the note of where they came from, so an import that is
+ * killed leaves nothing and is simply run again; run again after its end it brings the lake's tables to what the
+ * file holds now. Rows that cannot be taken are reported, all of them, before anything is written.
+ */
+export async function importDatabase(
+  lake: Lake,
+  path: string,
+  options: ImportOptions = {},
+): Promise<ImportResult> {
+  const old = resolve(path)
+  if (await isExport(lake, old)) return importExport(lake, old, options)
+  await checkOldFile(lake.store.files, old)
+  refuseLate(lake, migrationOf(await lake.head())?.phase, old)
+  const database = await lake.database()
+  return database.using(async (session) => {
+    const { waitMs = 0 } = options
+    const copy = options.copy ? await copyOldFile(lake.store, session, old, { waitMs }) : undefined
+    try {
+      return await withOldFile(session, copy?.path ?? old, { waitMs }, () =>
+        importAttached(lake, session, options, old),
+      )
+    } finally {
+      await copy?.remove()
+    }
+  })
+}
+
+/** `old` is the file that the lake notes; without one there is nothing to come back to. */
+async function importAttached(
+  lake: Lake,
+  session: Session,
+  options: ImportOptions,
+  old?: string,
+): Promise<ImportResult> {
+  await prepareSymbols(session)
+  const plan = await planImport(session, options)
+  if (options.dryRun) return { plan, outcome: undefined }
+  refuseProblems(plan)
+  const before = await mappedBefore(lake)
+  // What waits in the file's outbox is in its tables, so it comes with them and not again.
+  const waiting = await pendingBatches(session, migrationOf(await lake.head())?.batch)
+  const last = waiting.at(-1)
+  const batch = last && { outbox: last.outbox, seq: last.seq }
+  const outcome = await lake.write(
+    old ?? 'adopted',
+    async (tx) => {
+      await prepareSymbols(tx.session)
+      for (const table of plan.tables) {
+        await copyTable(tx, table, before)
+        options.onTable?.(table)
+      }
+      if (old === undefined) return
+      tx.change = {
+        settings: (head) =>
+          beginMigration(head.settings, {
+            old,
+            tables: plan.tables.map(noted),
+            ...(batch && { batch }),
+          }),
+      }
+    },
+    { operation: old === undefined ? 'MIGRATE ADOPT' : 'MIGRATE IMPORT', timeoutMs: TIMEOUT_MS },
+  )
+  return { plan, outcome }
+}
+
+/** A folder that `EXPORT DATABASE` wrote. */
+async function isExport(lake: Lake, path: string): Promise<boolean> {
+  if ((await lake.store.files.stat(path))?.kind !== 'directory') return false
+  const there = await Promise.all(
+    ['schema.sql', 'load.sql'].map((name) => lake.store.files.stat(join(path, name))),
+  )
+  return there.every((stat) => stat?.kind === 'file')
+}
+
+async function importExport(
+  lake: Lake,
+  path: string,
+  options: ImportOptions,
+): Promise<ImportResult> {
+  return withStaging(lake, async (session) => {
+    await session.run(`USE ${OLD}; IMPORT DATABASE ${literal(path)}; USE memory`)
+    return importAttached(lake, session, options)
+  })
+}
+
+/** What an adoption did. */
+export interface AdoptResult extends ImportResult {
+  /** Files that were left out. */
+  readonly files: readonly string[]
+}
+
+/**
+ * Makes tables of a folder of Parquet files, one a stock, as the request's recipe writes it; all in one commit. The
+ * files are read and stay as they are.
+ */
+export async function adoptFolder(
+  lake: Lake,
+  directory: string,
+  options: ImportOptions = {},
+): Promise<AdoptResult> {
+  const path = resolve(directory)
+  const { datasets, left } = await lookThrough(lake.store.files, path)
+  if (datasets.length === 0) {
+    throw new LakeError('INVALID_ARGUMENT', `there are no Parquet files below ${path}`, {
+      details: { path },
+      next: 'Name the folder that holds the tables.',
+    })
+  }
+  return withStaging(lake, async (session) => {
+    for (const dataset of datasets)
+      await session.run(
+        `CREATE TABLE ${oldTable(dataset.name)} AS ${await datasetSql(session, dataset)}`,
+      )
+    return { ...(await importAttached(lake, session, options)), files: left }
+  })
+}
+
+/** A database of its own, on disk because it may be large, in place of an old file. */
+async function withStaging<T>(lake: Lake, use: (session: Session) => Promise<T>): Promise<T> {
+  const database = await lake.database()
+  const path = join(tmpdir(), `marketlake-${lake.store.effects.uuid()}.duckdb`)
+  return database.using(async (session) => {
+    try {
+      await session.run(`ATTACH ${literal(path)} AS ${OLD}`)
+      try {
+        return await use(session)
+      } finally {
+        await session.run(`DETACH ${OLD}`)
+      }
+    } finally {
+      await lake.store.files.remove(path).catch(() => false)
+      await lake.store.files.remove(`${path}.wal`).catch(() => false)
+    }
+  })
+}
+
+/** Tables of the lake that an earlier import made: they may be replaced. */
+async function mappedBefore(lake: Lake): Promise<ReadonlySet<string>> {
+  return new Set(migrationOf(await lake.head())?.tables.map(({ table }) => table) ?? [])
+}
+
+async function copyTable(
+  tx: Transaction,
+  planned: PlannedTable,
+  before: ReadonlySet<string>,
+): Promise<void> {
+  const { table, key, fields } = planned
+  const sql = importSql(planned)
+  if (standardTable(table)) {
+    await tx.ensureStandard(table)
+    const { current } = await tx.work(table)
+    const known = new Set(current.schema.fields.map((f) => f.name.toLowerCase()))
+    const added = fields.filter((f) => !known.has(f.name.toLowerCase()))
+    if (added.length > 0) await tx.widen(table, added)
+    await tx.upsert(table, { sql })
+    return
+  }
+  const made = await tx.ensure({ name: table, schema: schemaOf(fields), key })
+  if (made === 'created') {
+    if (planned.rows > 0) await tx.append(table, { sql })
+  } else if (before.has(table)) await tx.replace(table, { sql })
+  else throw exists(planned)
+}
+
+function noted({ old, table, key, columns, source, onDuplicate }: PlannedTable): MigratedTable {
+  return {
+    old,
+    table,
+    key,
+    columns,
+    ...(source !== undefined && { source }),
+    ...(onDuplicate && { onDuplicate }),
+  }
+}
+
+function refuseLate(lake: Lake, phase: string | undefined, old: string): void {
+  if (phase === undefined || phase === 'imported') return
+  throw new LakeError(
+    'INVALID_ARGUMENT',
+    `the lake is in phase ${phase}: an import of ${old} would undo what came since`,
+    {
+      details: { phase, old, lake: lake.root },
+      next:
+        phase === 'cut-over'
+          ? 'Run `marketlake migrate rollback` first.'
+          : 'Run `marketlake migrate dual-write --stop` first.',
+    },
+  )
+}
+
+function refuseProblems({ tables }: ImportPlan): void {
+  const problems = tables.flatMap(({ old, problems: found }) =>
+    found.map((problem) => ({ table: old, ...problem })),
+  )
+  const [first] = problems
+  if (!first) return
+  const lines = problems.map(
+    ({ table, message, rows, examples }) =>
+      `${table}: ${message}${rows > 0 ? ` in ${String(rows)} rows` : ''}${examples.length > 0 ? `, for example ${examples.join('; ')}` : ''}`,
+  )
+  const code = {
+    'null-key': 'NULL_KEY',
+    'duplicate-key': 'DUPLICATE_KEY',
+    type: 'UNSUPPORTED_TYPE',
+    symbol: 'TYPE_MISMATCH',
+  } as const
+  throw new LakeError(code[first.kind], `nothing was imported: ${lines.join('\n  ')}`, {
+    details: { problems },
+    next: `Take the last of equal keys (--on-duplicate last), name another key (--key ${first.table}=a,b), or none (--key ${first.table}=).`,
+  })
+}
+
+function exists({ table, old }: PlannedTable): LakeError {
+  return new LakeError(
+    'TABLE_EXISTS',
+    `the lake already has a table ${table}, which no import made`,
+    {
+      details: { table, old },
+      next: `Give it another name: --map ${old}=NAME.`,
+    },
+  )
+}

@@ -1,0 +1,123 @@
+/** A folder of Parquet files, one a stock, as the request's recipe writes it: which tables it holds, and their rows. */
+import { basename, join, relative, sep } from 'node:path'
+import { LakeError } from '../model/errors.ts'
+import type { Files } from '../storage/files/files.ts'
+import type { Session } from '../storage/parquet/database.ts'
+import { literal, pathList } from '../storage/parquet/sql.ts'
+
+/** Files that hold the rows of one table. */
+export interface Dataset {
+  readonly name: string
+  readonly paths: readonly string[]
+  /** Columns that stand in names of files or directories and not in the files. */
+  readonly columns: readonly string[]
+}
+
+/** What a folder holds. */
+export interface Folder {
+  readonly datasets: readonly Dataset[]
+  /** Files that are left out: unfinished ones, and everything that is no Parquet. */
+  readonly left: readonly string[]
+}
+
+const DEPTH_MAX = 8
+const PART = /^([A-Za-z_]\w*)=(.*)$/
+
+/** Looks through a folder. A table is a directory of files, without its `name=value` parts. */
+export async function lookThrough(files: Files, directory: string): Promise<Folder> {
+  const found = new Map<string, { paths: string[]; columns: Set<string> }>()
+  const left: string[] = []
+  for (const path of await filesBelow(files, directory, 0)) {
+    const parts = relative(directory, path).split(sep)
+    const file = parts.pop()!
+    if (file.startsWith('.') || file.startsWith('_') || !file.endsWith('.parquet')) {
+      left.push(path)
+      continue
+    }
+    const stem = file.slice(0, -'.parquet'.length)
+    const keys = [...parts, stem].flatMap((part) => PART.exec(part)?.[1] ?? [])
+    const plain = parts.flatMap((part) => {
+      const match = PART.exec(part)
+      return match === null ? [part] : isTable(match[1]!) ? [match[2]!] : []
+    })
+    const name = plain.join('_') || basename(directory)
+    const one = found.get(name) ?? { paths: [], columns: new Set() }
+    one.paths.push(path)
+    for (const key of keys) if (!isTable(key)) one.columns.add(key)
+    found.set(name, one)
+  }
+  const datasets = [...found].map(([name, { paths, columns }]) => ({
+    name,
+    paths: paths.toSorted(),
+    columns: [...columns],
+  }))
+  return { datasets, left }
+}
+
+/** `type=balance` names a kind of statement, so each is a table. */
+function isTable(key: string): boolean {
+  return key === 'type'
+}
+
+async function filesBelow(files: Files, directory: string, depth: number): Promise<string[]> {
+  if (depth > DEPTH_MAX) return []
+  const found: string[] = []
+  for (const name of await files.list(directory)) {
+    const path = join(directory, name)
+    const kind = (await files.stat(path))?.kind
+    if (kind === 'directory') found.push(...(await filesBelow(files, path, depth + 1)))
+    else if (kind === 'file') found.push(path)
+  }
+  return found
+}
+
+/** The rows of a table, with the columns that its names hold. What cannot be read is refused with the file's name. */
+export async function datasetSql(session: Session, dataset: Dataset): Promise<string> {
+  const { paths, columns } = dataset
+  const from = `read_parquet(${pathList(paths)}, union_by_name = true, hive_partitioning = false, filename = '__path')`
+  const described = await columnsOf(session, from, dataset)
+  const missing = columns.filter((name) => !described.has(name.toLowerCase()))
+  for (const name of columns) {
+    if (!described.has(name.toLowerCase())) continue
+    const other = await session.rows<{ path: string }>(
+      `SELECT DISTINCT __path AS path FROM ${from}
+       WHERE CAST("${name}" AS VARCHAR) IS DISTINCT FROM ${partOf(name)} LIMIT 3`,
+    )
+    if (other.length > 0)
+      throw disagrees(
+        name,
+        other.map((row) => row.path),
+      )
+  }
+  const added = missing.map((name) => `${partOf(name)} AS "${name}"`)
+  return `SELECT ${[...added, '* EXCLUDE (__path)'].join(', ')} FROM ${from}`
+}
+
+function partOf(name: string): string {
+  return `nullif(regexp_extract(__path, ${literal(`(?:^|[/\\\\])${name}=([^/\\\\]*?)(?:\\.parquet)?(?:[/\\\\]|$)`)}, 1), '')`
+}
+
+async function columnsOf(session: Session, from: string, { name }: Dataset): Promise<Set<string>> {
+  try {
+    const result = await session.materialize(`SELECT * FROM ${from} LIMIT 0`)
+    return new Set(result.columnNames().map((column) => column.toLowerCase()))
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    throw new LakeError('CORRUPT_FILE', `${name} cannot be read: ${message}`, {
+      cause,
+      details: { table: name },
+      next: 'Move the file away or write it again; nothing was adopted.',
+    })
+  }
+}
+
+function disagrees(column: string, paths: readonly string[]): LakeError {
+  return new LakeError(
+    'TYPE_MISMATCH',
+    `the column ${column} in the file is not what its name says: ${paths.join(', ')}`,
+    {
+      details: { column, paths },
+      next: 'Rename the file or mend its column; nothing was adopted.',
+    },
+  )
+}
