@@ -5,7 +5,9 @@ import type { ImportChoices, ImportPlan, PlannedTable } from '../migration/impor
 import { importSql, planImport } from '../migration/import-plan.ts'
 import { copyOldFile } from '../migration/copy.ts'
 import { checkOldFile } from '../migration/old-file-header.ts'
-import { OLD, oldTable, withOldFile } from '../migration/old-file.ts'
+import { OLD, attachOldFile, oldTable, withOldFile } from '../migration/old-file.ts'
+import { gatherSql, stockTables } from '../migration/one-a-stock.ts'
+import type { StockTables } from '../migration/one-a-stock.ts'
 import { pendingBatches } from '../migration/outbox.ts'
 import { datasetSql, lookThrough } from '../migration/parquet-folder.ts'
 import { prepareSymbols } from '../migration/sides.ts'
@@ -59,13 +61,97 @@ export async function importDatabase(
     const { waitMs = 0 } = options
     const copy = options.copy ? await copyOldFile(lake.store, session, old, { waitMs }) : undefined
     try {
-      return await withOldFile(session, copy?.path ?? old, { waitMs }, () =>
-        importAttached(lake, session, options, old),
+      const from = copy?.path ?? old
+      const [first, stocks] = await withOldFile(session, from, { waitMs }, () =>
+        importTables(lake, session, options, old),
       )
+      return stocks.length === 0 ? first : await importStocks(lake, from, options, stocks, first)
     } finally {
       await copy?.remove()
     }
   })
+}
+
+/** The tables apart from those that hold a stock each, which are told and come after them. */
+async function importTables(
+  lake: Lake,
+  session: Session,
+  options: ImportOptions,
+  old: string,
+): Promise<readonly [ImportResult, readonly StockTables[]]> {
+  const stocks = options.tables ? [] : await stockTables(session, OLD)
+  if (stocks.length === 0) return [await importAttached(lake, session, options, old), stocks]
+  const members = new Set(stocks.flatMap((group) => group.members.map(({ table }) => table)))
+  const { map, keys } = options
+  const apart = { ...options, map: without(map, stocks), keys: without(keys, stocks) }
+  const others = await otherTables(session, members)
+  const result = await importAttached(lake, session, { ...apart, tables: others }, old)
+  return [result, stocks]
+}
+
+/** What is said of gathered tables is not said of the file's. */
+function without<T>(
+  record: Readonly<Record<string, T>> | undefined,
+  stocks: readonly StockTables[],
+): Readonly<Record<string, T>> {
+  const names = new Set(stocks.map(({ name }) => name))
+  return Object.fromEntries(Object.entries(record ?? {}).filter(([name]) => !names.has(name)))
+}
+
+function only<T>(
+  record: Readonly<Record<string, T>> | undefined,
+  stocks: readonly StockTables[],
+): Readonly<Record<string, T>> {
+  const names = new Set(stocks.map(({ name }) => name))
+  return Object.fromEntries(Object.entries(record ?? {}).filter(([name]) => names.has(name)))
+}
+
+async function otherTables(session: Session, members: ReadonlySet<string>): Promise<string[]> {
+  const rows = await session.rows<{ name: string }>(
+    `SELECT table_name AS name FROM duckdb_tables() WHERE database_name = '${OLD}' AND schema_name = 'main'`,
+  )
+  return rows.map(({ name }) => name).filter((name) => !members.has(name))
+}
+
+const SOURCE = 'stock_file'
+
+/**
+ * Tables of one stock each become one table, in a commit of their own. They are not noted as migrated: a comparison
+ * goes table by table, and none of the old ones is the new one.
+ */
+async function importStocks(
+  lake: Lake,
+  from: string,
+  options: ImportOptions,
+  stocks: readonly StockTables[],
+  first: ImportResult,
+): Promise<ImportResult> {
+  const told = stocks.map(
+    ({ name, members }) =>
+      `${members.length} tables of one stock each -> ${name} (not part of verify and dual writing)`,
+  )
+  const { map, keys } = options
+  const second = await withStaging(lake, async (session) => {
+    const detach = await attachOldFile(session, from, { alias: SOURCE })
+    try {
+      for (const group of stocks)
+        for (const statement of gatherSql(group, SOURCE, OLD)) await session.run(statement)
+    } finally {
+      await detach()
+    }
+    return importAttached(lake, session, {
+      ...options,
+      map: only(map, stocks),
+      keys: only(keys, stocks),
+    })
+  })
+  return {
+    plan: {
+      tables: [...first.plan.tables, ...second.plan.tables],
+      left: [...first.plan.left, ...told],
+    },
+    outcome: second.outcome ?? first.outcome,
+  }
 }
 
 /** `old` is the file that the lake notes; without one there is nothing to come back to. */
@@ -178,10 +264,15 @@ async function withStaging<T>(lake: Lake, use: (session: Session) => Promise<T>)
   })
 }
 
-/** Tables of the lake that an earlier import made: they may be replaced. */
+/** Tables of the lake that an earlier import or adoption made: they may be replaced. */
 async function mappedBefore(lake: Lake): Promise<ReadonlySet<string>> {
-  return new Set(migrationOf(await lake.head())?.tables.map(({ table }) => table) ?? [])
+  const noted = migrationOf(await lake.head())?.tables.map(({ table }) => table) ?? []
+  const records = await lake.history({ limit: HISTORY_MAX })
+  const adopted = records.filter(({ operation }) => operation === 'MIGRATE ADOPT')
+  return new Set([...noted, ...adopted.flatMap(({ tables }) => Object.keys(tables))])
 }
+
+const HISTORY_MAX = 10_000
 
 async function copyTable(
   tx: Transaction,

@@ -149,6 +149,36 @@ describe('an import', () => {
     expect((await failure(importDatabase(lake, path, clash))).message).toContain('two old tables')
   })
 
+  test('tables of one stock each become one table, and the others go their way', async () => {
+    const stocks = Array.from({ length: 30 }, (_, i) => String(600000 + i))
+    const path = await oldFile(
+      ...stocks.map(
+        (code, i) =>
+          `CREATE TABLE bar_sh${code} AS SELECT DATE '2024-01-01' + d::INTEGER AS trade_date, d + ${String(i)} AS close FROM range(5) t(d)`,
+      ),
+      'CREATE TABLE notes AS SELECT 1 AS n',
+      'CREATE TABLE bar_600999 AS SELECT 1 AS other',
+    )
+    const lake = await newLake()
+    const { plan } = await importDatabase(lake, path)
+    expect(plan.tables.map(({ table, rows, key }) => ({ table, rows, key }))).toEqual([
+      { table: 'bar_600999', rows: 1, key: [] },
+      { table: 'notes', rows: 1, key: [] },
+      { table: 'bar', rows: 150, key: ['symbol', 'trade_date'] },
+    ])
+    expect(plan.left).toEqual([
+      '30 tables of one stock each -> bar (not part of verify and dual writing)',
+    ])
+    const sql = `SELECT count(*) AS n, count(DISTINCT symbol) AS stocks, sum(close)::INTEGER AS total FROM bar`
+    expect(await rowsOf(lake, sql)).toEqual([{ n: 150n, stocks: 30n, total: 5 * 435 + 30 * 10 }])
+    expect(await rowsOf(lake, `SELECT close FROM bar WHERE symbol = '600003.SH' LIMIT 1`)).toEqual([
+      { close: 3n },
+    ])
+    expect(await verifyOldFile(lake)).toMatchObject({ equal: true })
+    await importDatabase(lake, path)
+    expect(await rowsOf(lake, 'SELECT count(*) AS n FROM bar')).toEqual([{ n: 150n }])
+  })
+
   test('a table that was there before is not touched', async () => {
     const path = await oldFile('CREATE TABLE mine AS SELECT 1 AS a')
     const lake = await newLake()
