@@ -115,6 +115,7 @@ async function planTable(
   const table: MigratedTable = { old, table: mapped.table, key, columns: mapped.columns.map(brief) }
   const problems = [
     ...unsupported.map((column) => typeProblem(column)),
+    ...(await rangeProblems(session, old, there)),
     ...(await symbolProblems(session, table)),
     ...(key.length > 0 ? await keyProblems(session, table, duplicates) : []),
   ]
@@ -222,6 +223,28 @@ function typeProblem({ name, type }: OldColumn): ImportProblem {
     rows: 0,
     examples: [],
   }
+}
+
+/** Values that the lake's nearest type cannot hold: HUGEINT reaches further than 38 digits. */
+async function rangeProblems(
+  session: Session,
+  old: string,
+  there: readonly OldColumn[],
+): Promise<ImportProblem[]> {
+  const problems: ImportProblem[] = []
+  for (const { name, type, delta } of there) {
+    if (delta === undefined || duckdbType(delta) === type) continue
+    const [value, target] = [identifier(name), duckdbType(delta)]
+    const from = `${oldTable(old)} WHERE ${value} IS NOT NULL AND TRY_CAST(${value} AS ${target}) IS NULL`
+    const { n } = await session.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${from}`)
+    if (n === 0n) continue
+    const rows = await session.rows<{ v: string }>(
+      `SELECT CAST(${value} AS VARCHAR) AS v FROM ${from} LIMIT ${EXAMPLES_MAX}`,
+    )
+    const message = `column ${name} has values of type ${type} that ${target} cannot hold`
+    problems.push({ kind: 'type', message, rows: Number(n), examples: rows.map((r) => r.v) })
+  }
+  return problems
 }
 
 /** Texts in a column of symbols that name no stock. */
