@@ -341,7 +341,9 @@ function refuseProblems({ tables }: ImportPlan): void {
   } as const
   throw new LakeError(code[first.kind], `nothing was imported: ${lines.join('\n  ')}`, {
     details: { problems },
-    next: `Take the last of equal keys (--on-duplicate last), name another key (--key ${first.table}=a,b), or none (--key ${first.table}=).`,
+    next: first.kind.endsWith('-key')
+      ? `Take the last of equal keys (--on-duplicate last), name another key (--key ${first.table}=a,b), or none (--key ${first.table}=).`
+      : 'Mend the values in the old file, or leave the table out with --tables.',
   })
 }
 

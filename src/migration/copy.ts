@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { OldFileMark } from '../storage/lake/migration-state.ts'
 import type { Store } from '../storage/lake/store.ts'
 import type { Session } from '../storage/parquet/database.ts'
+import { LakeError, hasCode } from '../model/errors.ts'
 import { markOf, withOldFile } from './old-file.ts'
 
 /** A copy, which must be removed. */
@@ -15,7 +16,11 @@ export interface OldFileCopy {
   readonly remove: () => Promise<void>
 }
 
-/** Copies the file and its write-ahead log; while it is open for reading, no other process can write it. */
+/**
+ * Copies the file and its write-ahead log. While it is open for reading, no other process can write it; where its
+ * writer holds it, it is copied beside him, again until no checkpoint fell into the copying. What he had not yet
+ * committed is then not in the copy.
+ */
 export async function copyOldFile(
   store: Store,
   session: Session,
@@ -24,17 +29,38 @@ export async function copyOldFile(
 ): Promise<OldFileCopy> {
   const target = join(tmpdir(), `marketlake-${store.effects.uuid()}.duckdb`)
   const { waitMs = 0 } = options
-  const mark = await withOldFile(session, path, { waitMs }, async () => {
-    await copyFile(path, target)
-    if (await store.files.stat(`${path}.wal`)) await copyFile(`${path}.wal`, `${target}.wal`)
-    return (await markOf(store.files, path))!
-  })
-  return {
-    path: target,
-    mark,
-    remove: async () => {
-      await store.files.remove(target)
-      await store.files.remove(`${target}.wal`)
-    },
+  const remove = async (): Promise<void> => {
+    await store.files.remove(target)
+    await store.files.remove(`${target}.wal`)
   }
+  try {
+    const mark = await withOldFile(session, path, { waitMs }, () => copyOnce(store, path, target))
+    return { path: target, mark, remove }
+  } catch (error) {
+    await remove()
+    if (!hasCode(error, 'LAKE_HELD')) throw error
+  }
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const mark = await copyOnce(store, path, target)
+    const after = await markOf(store.files, path)
+    // The log only grows, and its last, unfinished entry is passed over; blocks of the file change at checkpoints.
+    if (after && after.sizeBytes === mark.sizeBytes && after.modifiedMs === mark.modifiedMs)
+      return { path: target, mark, remove }
+    await remove()
+    await store.effects.sleep(PAUSE_MS)
+  }
+  throw new LakeError('LAKE_HELD', `${path} is written so busily that no copy of it is whole`, {
+    details: { path },
+    next: 'Wait for its writer (--wait 1m), or try again.',
+  })
+}
+
+const ATTEMPTS_MAX = 10
+const PAUSE_MS = 200
+
+async function copyOnce(store: Store, path: string, target: string): Promise<OldFileMark> {
+  const mark = (await markOf(store.files, path))!
+  await copyFile(path, target)
+  if (await store.files.stat(`${path}.wal`)) await copyFile(`${path}.wal`, `${target}.wal`)
+  return mark
 }

@@ -35,7 +35,7 @@ export async function checkOldFile(files: Files, path: string): Promise<void> {
       'UNSUPPORTED_FEATURE',
       path,
       `its storage version is ${String(version)} (DuckDB 2.0 or newer), and versions up to ${String(STORAGE_VERSION_MAX)} can be read`,
-      "In the program that wrote it run: EXPORT DATABASE 'folder' (FORMAT parquet); then load the folder's files, or attach a new file with STORAGE_VERSION 'v1.0.0' and COPY FROM DATABASE into it.",
+      "In the program that wrote it run: EXPORT DATABASE 'folder' (FORMAT parquet); then: marketlake migrate import folder. Or attach a new file with STORAGE_VERSION 'v1.0.0' there and COPY FROM DATABASE into it.",
       { storageVersion: version },
     )
   if ((view.getBigUint64(FLAGS_AT, true) & ENCRYPTED) === ENCRYPTED)

@@ -38,20 +38,32 @@ export async function lookThrough(files: Files, directory: string): Promise<Fold
     const keys = [...parts, stem].flatMap((part) => PART.exec(part)?.[1] ?? [])
     const plain = parts.flatMap((part) => {
       const match = PART.exec(part)
-      return match === null ? [part] : isTable(match[1]!) ? [match[2]!] : []
+      return match === null || isTable(match[1]!) ? [part] : []
     })
-    const name = plain.join('_') || basename(directory)
+    const name = plain.join('/') || basename(directory)
     const one = found.get(name) ?? { paths: [], columns: new Set() }
     one.paths.push(path)
     for (const key of keys) if (!isTable(key)) one.columns.add(key)
     found.set(name, one)
   }
+  const names = [...found.keys()]
   const datasets = [...found].map(([name, { paths, columns }]) => ({
-    name,
+    name: shortName(name, names),
     paths: paths.toSorted(),
     columns: [...columns],
   }))
   return { datasets, left }
+}
+
+/** The last directory, with the one before for a kind of statement; the whole path where two would be alike. */
+function shortName(name: string, all: readonly string[]): string {
+  const last = (path: string): string => {
+    const parts = path.split('/')
+    const kind = parts.at(-1)!.includes('=') ? 2 : 1
+    return parts.slice(-kind).join('_').replace('type=', '')
+  }
+  const alike = all.filter((other) => last(other) === last(name)).length > 1
+  return alike ? name.replaceAll('type=', '').replaceAll('/', '_') : last(name)
 }
 
 /** `type=balance` names a kind of statement, so each is a table. */

@@ -1,4 +1,5 @@
 /** Import, adoption and export: exact values, reports before anything is written, and the way back. */
+import { spawn } from 'node:child_process'
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -207,6 +208,28 @@ describe('an import', () => {
     const lake = await newLake()
     await importDatabase(lake, copy)
     expect(await rowsOf(lake, 'SELECT a FROM t ORDER BY a')).toEqual([{ a: 1 }, { a: 2 }])
+  })
+
+  test('a file that its writer holds is told with who, and read from a copy', async () => {
+    const path = await oldFile('CREATE TABLE t AS SELECT range AS a FROM range(10)')
+    const code = `const { DuckDBInstance } = require('@duckdb/node-api')
+      DuckDBInstance.create(process.argv[1]).then(async (i) => { const c = await i.connect()
+        await c.run('INSERT INTO t VALUES (100)'); console.log('held'); setInterval(() => undefined, 1000) })`
+    const holder = spawn(process.execPath, ['-e', code, path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await new Promise((done) => holder.stdout.once('data', done))
+    try {
+      const lake = await newLake()
+      const held = await failure(importDatabase(lake, path))
+      expect(held).toMatchObject({ code: 'LAKE_HELD', details: { pid: holder.pid } })
+      await importDatabase(lake, path, { copy: true })
+      expect(await rowsOf(lake, 'SELECT count(*) AS n, max(a) AS a FROM t')).toEqual([
+        { n: 11n, a: 100n },
+      ])
+    } finally {
+      holder.kill('SIGKILL')
+    }
   })
 
   test('a folder that EXPORT DATABASE wrote', async () => {
