@@ -1,10 +1,7 @@
-/** The facade: opens a lake and puts its parts together. */
+/** The facade: opens a lake and puts its parts together. Parts are imported when they are used, so a command starts fast. */
 import { join, resolve } from 'node:path'
-import { openEngine } from '../analysis/engine.ts'
 import type { AnalysisEngine, EngineOptions } from '../analysis/engine.ts'
-import { freshnessOf } from '../analysis/freshness.ts'
 import type { Freshness } from '../analysis/freshness.ts'
-import { VIEWS_FILE, publishViews } from '../analysis/publish.ts'
 import type { PublishedViews } from '../analysis/publish.ts'
 import { seedCalendar } from '../model/calendar.ts'
 import type { Effects } from '../model/effects.ts'
@@ -17,35 +14,25 @@ import type { Layout, TableDefinition } from '../model/table.ts'
 import { localFiles } from '../storage/files/local.ts'
 import { history, listTables } from '../storage/lake/catalog.ts'
 import type { TableInfo } from '../storage/lake/catalog.ts'
-import { commitLake } from '../storage/lake/commit.ts'
 import type { CommitOptions } from '../storage/lake/commit.ts'
 import { duckdbData } from '../storage/lake/data.ts'
-import { examineLake } from '../storage/lake/doctor.ts'
 import type { DoctorReport } from '../storage/lake/doctor.ts'
-import { initLake } from '../storage/lake/init.ts'
 import { takeLease } from '../storage/lake/lease.ts'
 import type { Lease } from '../storage/lake/lease.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
-import { stageRestore } from '../storage/lake/restore.ts'
-import { readJournals } from '../storage/lake/journal.ts'
 import { openStore, refreshHead } from '../storage/lake/store.ts'
 import type { Store } from '../storage/lake/store.ts'
 import { recordAt } from '../storage/lake/time-travel.ts'
 import type { VersionSpec } from '../storage/lake/time-travel.ts'
 import type { Transaction } from '../storage/lake/transaction.ts'
-import { vacuumLake } from '../storage/lake/vacuum.ts'
 import type { VacuumResult } from '../storage/lake/vacuum.ts'
-import { verifyLake } from '../storage/lake/verify.ts'
 import type { Problem } from '../storage/lake/verify.ts'
 import { Database } from '../storage/parquet/database.ts'
-import { backupLake } from './backup.ts'
 import type { BackupResult } from './backup.ts'
-import { compareVersions } from './compare.ts'
 import type { TableDifference } from './compare.ts'
 import { readConfig } from './config.ts'
 import type { LakeConfig } from './config.ts'
-import { optimizeDue, optimizeTable, vacuumDue, writeDueCheckpoints } from './maintenance.ts'
 import type { MaintenanceContext, OptimizedTable } from './maintenance.ts'
 
 /** How a lake is opened. */
@@ -70,6 +57,7 @@ export async function createLake(directory: string, options: OpenOptions = {}): 
   const effects = options.effects ?? realEffects
   const root = resolve(directory)
   const config = await readConfig(localFiles, root)
+  const { initLake } = await import('../storage/lake/init.ts')
   await initLake({ files: localFiles, effects, root }, { prefer: config.sources.prefer })
   const layout = options.layout ?? config.tables.layout
   const lake = await openLake(root, options)
@@ -126,6 +114,16 @@ function lazyDatabase(config: LakeConfig, shared?: Database): LazyDatabase {
   }
 }
 
+async function commit(
+  store: Store,
+  engine: LazyDatabase,
+  callback: (tx: Transaction) => Promise<void>,
+  options: CommitOptions,
+): Promise<LakeOutcome> {
+  const { commitLake } = await import('../storage/lake/commit.ts')
+  return commitLake(store, engine.open, callback, options)
+}
+
 /** An open lake. It must be closed. */
 export class Lake {
   readonly config: LakeConfig
@@ -152,9 +150,12 @@ export class Lake {
     this.#context = {
       store,
       database: engine.open,
-      write: (note, callback, how) => commitLake(store, engine.open, callback, { ...how, note }),
+      write: (note, callback, how) => commit(store, engine, callback, { ...how, note }),
     }
-    store.hooks.push((record) => writeDueCheckpoints(this.#context, record))
+    store.hooks.push(async (record) => {
+      const { writeDueCheckpoints } = await import('./maintenance.ts')
+      await writeDueCheckpoints(this.#context, record)
+    })
     store.hooks.push((record) => this.#scheduleMaintenance(record))
   }
 
@@ -197,7 +198,7 @@ export class Lake {
         next: 'Open it without readOnly to write.',
       })
     }
-    return commitLake(this.#store, this.#engine.open, callback, { ...options, note })
+    return commit(this.#store, this.#engine, callback, { ...options, note })
   }
 
   /** The newest lake version; it is protected from vacuum from now on. */
@@ -225,6 +226,7 @@ export class Lake {
   /** How two versions differ, table by table. */
   async diff(before: VersionSpec, after: VersionSpec, table?: string): Promise<TableDifference[]> {
     const [then, now] = [await this.record(before), await this.record(after)]
+    const { compareVersions } = await import('./compare.ts')
     return compareVersions(this.#store, await this.#engine.open(), then, now, table)
   }
 
@@ -258,7 +260,10 @@ export class Lake {
     const target = await this.record(to)
     return this.write(
       `version ${target.version}`,
-      (tx) => stageRestore(this.#store, tx, target, tables),
+      async (tx) => {
+        const { stageRestore } = await import('../storage/lake/restore.ts')
+        await stageRestore(this.#store, tx, target, tables)
+      },
       { operation: 'RESTORE' },
     )
   }
@@ -283,22 +288,25 @@ export class Lake {
   async optimize(table?: string): Promise<OptimizedTable[]> {
     const { tables } = await this.head()
     const names = table === undefined ? Object.keys(tables).toSorted() : [table]
+    const { optimizeTable } = await import('./maintenance.ts')
     const done: OptimizedTable[] = []
     for (const name of names) done.push(await optimizeTable(this.#context, name, { all: true }))
     return done
   }
 
   /** Deletes what no kept version needs. Without `apply` it only counts. */
-  vacuum(
+  async vacuum(
     options: { readonly apply?: boolean; readonly lite?: boolean } = {},
   ): Promise<VacuumResult> {
     const { apply = false, lite = false } = options
+    const { vacuumLake } = await import('../storage/lake/vacuum.ts')
     return vacuumLake(this.#store, { apply, lite, publishViews: () => this.#publishViewsIfThere() })
   }
 
   /** Holds the logs against the files; `deep` reads every byte. */
   async verify(options: { readonly deep?: boolean } = {}): Promise<Problem[]> {
     const { deep = false } = options
+    const { verifyLake } = await import('../storage/lake/verify.ts')
     const head = await this.head()
     if (!deep) return verifyLake(this.#store, head, { deep })
     const database = await this.#engine.open()
@@ -306,29 +314,35 @@ export class Lake {
   }
 
   /** Finds what is wrong, every byte held against its hash; `fix` mends what can be mended. */
-  doctor(options: { readonly fix?: boolean } = {}): Promise<DoctorReport> {
+  async doctor(options: { readonly fix?: boolean } = {}): Promise<DoctorReport> {
+    const { examineLake } = await import('../storage/lake/doctor.ts')
     return examineLake(this.#store, { deep: true, fix: options.fix ?? false })
   }
 
   /** A consistent copy in another directory, made while others write. */
-  backup(directory: string): Promise<BackupResult> {
+  async backup(directory: string): Promise<BackupResult> {
+    const { backupLake } = await import('./backup.ts')
     return backupLake(this.#store, directory)
   }
 
   /** An engine for queries, over the newest version, one version (`at`), or whatever is newest (`follow`). */
-  analysis(options: EngineOptions = {}): Promise<AnalysisEngine> {
+  async analysis(options: EngineOptions = {}): Promise<AnalysisEngine> {
     const { memory: memoryLimit, threads } = this.config.limits
     const lease = options.lease ?? this.#options.lease ?? true
+    const { openEngine } = await import('../analysis/engine.ts')
     return openEngine(this.#store, { memoryLimit, threads, ...options, lease })
   }
 
   /** Publishes `analysis.duckdb` at the head; from then on it follows the lake. */
-  publishViews(options: { readonly root?: string } = {}): Promise<PublishedViews> {
+  async publishViews(options: { readonly root?: string } = {}): Promise<PublishedViews> {
+    const { publishViews } = await import('../analysis/publish.ts')
     return publishViews(this.#store, options)
   }
 
   /** When each table was last checked and last changed. */
   async freshness(): Promise<Freshness[]> {
+    const { freshnessOf } = await import('../analysis/freshness.ts')
+    const { readJournals } = await import('../storage/lake/journal.ts')
     const [records, runs] = [await this.history(), await readJournals(this.#store)]
     return freshnessOf(records, runs, Object.keys(this.#store.head.tables))
   }
@@ -355,6 +369,7 @@ export class Lake {
   /** Views of readers without a lease must not name files that are about to go. */
   async #publishViewsIfThere(): Promise<void> {
     const { files, root } = this.#store
+    const { VIEWS_FILE, publishViews } = await import('../analysis/publish.ts')
     if (await files.stat(join(root, VIEWS_FILE))) await publishViews(this.#store)
   }
 
@@ -374,6 +389,7 @@ export class Lake {
     const tables = [...this.#dueTables]
     this.#dueTables = new Set()
     try {
+      const { optimizeDue, vacuumDue } = await import('./maintenance.ts')
       await optimizeDue(this.#context, tables, stop)
       await this.#publishViewsIfThere()
       await vacuumDue(this.#context, stop, () => this.#publishViewsIfThere())
