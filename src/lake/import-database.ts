@@ -62,10 +62,21 @@ export async function importDatabase(
     const copy = options.copy ? await copyOldFile(lake.store, session, old, { waitMs }) : undefined
     try {
       const from = copy?.path ?? old
-      const [first, stocks] = await withOldFile(session, from, { waitMs }, () =>
-        importTables(lake, session, options, old),
-      )
-      return stocks.length === 0 ? first : await importStocks(lake, from, options, stocks, first)
+      const run = (how: ImportOptions): ReturnType<typeof importTables> =>
+        withOldFile(session, from, { waitMs }, () => importTables(lake, session, how, old))
+      const stocks = options.tables
+        ? []
+        : await withOldFile(session, from, { waitMs }, () => stockTables(session, OLD))
+      if (stocks.length > 0) {
+        const looked = { ...options, dryRun: true }
+        const [first] = await run(looked)
+        const whole = await importStocks(lake, from, looked, stocks, first)
+        if (options.dryRun) return whole
+        // They come in two commits: what stands in the way of the second keeps the first out as well.
+        refuseProblems(whole.plan)
+      }
+      const [done] = await run(options)
+      return stocks.length === 0 ? done : await importStocks(lake, from, options, stocks, done)
     } finally {
       await copy?.remove()
     }

@@ -28,11 +28,13 @@ import type { VersionSpec } from '../storage/lake/time-travel.ts'
 import type { Transaction } from '../storage/lake/transaction.ts'
 import type { VacuumResult } from '../storage/lake/vacuum.ts'
 import type { Problem } from '../storage/lake/verify.ts'
-import { Database } from '../storage/parquet/database.ts'
+import type { Database } from '../storage/parquet/database.ts'
 import type { BackupResult } from './backup.ts'
 import type { TableDifference } from './compare.ts'
 import { readConfig } from './config.ts'
 import type { LakeConfig } from './config.ts'
+import { lazyDatabase } from './lazy-database.ts'
+import type { LazyDatabase } from './lazy-database.ts'
 import type { MaintenanceContext, OptimizedTable } from './maintenance.ts'
 
 /** How a lake is opened. */
@@ -96,22 +98,6 @@ export async function openLake(directory: string, options: OpenOptions = {}): Pr
     lake.warn('no lease could be taken: what is read is kept by its age alone')
   }
   return lake
-}
-
-interface LazyDatabase {
-  readonly open: () => Promise<Database>
-  readonly close: () => Promise<void>
-}
-
-/** The engine for writing starts at the first write. */
-function lazyDatabase(config: LakeConfig, shared?: Database): LazyDatabase {
-  if (shared) return { open: () => Promise.resolve(shared), close: () => Promise.resolve() }
-  let database: Promise<Database> | undefined
-  const { memory: memoryLimit, threads } = config.limits
-  return {
-    open: () => (database ??= Database.open({ memoryLimit, threads })),
-    close: async () => (await database)?.close(),
-  }
 }
 
 async function commit(

@@ -67,7 +67,9 @@ export async function planImport(session: Session, choices: ImportChoices): Prom
   }
   const tables: PlannedTable[] = []
   for (const name of wanted) tables.push(await planTable(session, name, choices))
-  const twice = tables.find((a, i) => tables.findIndex((b) => b.table === a.table) < i)
+  const twice = tables.find(
+    (a, i) => tables.findIndex((b) => b.table.toLowerCase() === a.table.toLowerCase()) < i,
+  )
   if (twice) {
     throw new LakeError('INVALID_ARGUMENT', `two old tables would become ${twice.table}`, {
       details: { table: twice.table, old: twice.old },
@@ -115,6 +117,7 @@ async function planTable(
   const table: MigratedTable = { old, table: mapped.table, key, columns: mapped.columns.map(brief) }
   const problems = [
     ...unsupported.map((column) => typeProblem(column)),
+    ...(duplicates === 'last' ? rowidProblems(there) : []),
     ...(await rangeProblems(session, old, there)),
     ...(await symbolProblems(session, table)),
     ...(key.length > 0 ? await keyProblems(session, table, duplicates) : []),
@@ -245,6 +248,14 @@ async function rangeProblems(
     problems.push({ kind: 'type', message, rows: Number(n), examples: rows.map((r) => r.v) })
   }
   return problems
+}
+
+/** A column of that name hides the order of rows, by which the last of equal keys is found. */
+function rowidProblems(there: readonly OldColumn[]): ImportProblem[] {
+  const found = there.find(({ name }) => name.toLowerCase() === 'rowid')
+  if (!found) return []
+  const message = `column ${found.name} hides which row came last; rename it in the old file first`
+  return [{ kind: 'duplicate-key', message, rows: 0, examples: [] }]
 }
 
 /** Texts in a column of symbols that name no stock. */

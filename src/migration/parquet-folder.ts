@@ -3,6 +3,7 @@ import { basename, join, relative, sep } from 'node:path'
 import { LakeError } from '../model/errors.ts'
 import type { Files } from '../storage/files/files.ts'
 import type { Session } from '../storage/parquet/database.ts'
+import { findBadFile, relationSchema } from '../storage/parquet/inspect.ts'
 import { literal, pathList } from '../storage/parquet/sql.ts'
 
 /** Files that hold the rows of one table. */
@@ -88,6 +89,7 @@ export async function datasetSql(session: Session, dataset: Dataset): Promise<st
   const { paths, columns } = dataset
   const from = `read_parquet(${pathList(paths)}, union_by_name = true, hive_partitioning = false, filename = '__path')`
   const described = await columnsOf(session, from, dataset)
+  await refuseDrift(session, from, dataset)
   const missing = columns.filter((name) => !described.has(name.toLowerCase()))
   for (const name of columns) {
     if (!described.has(name.toLowerCase())) continue
@@ -121,6 +123,25 @@ async function columnsOf(session: Session, from: string, { name }: Dataset): Pro
       next: 'Move the file away or write it again; nothing was adopted.',
     })
   }
+}
+
+/** Where types differ from file to file, their common type may round numbers or make texts of them. */
+async function refuseDrift(
+  session: Session,
+  from: string,
+  { name, paths }: Dataset,
+): Promise<void> {
+  const { schema } = await relationSchema(session, `SELECT * EXCLUDE (__path) FROM ${from}`)
+  const bad = await findBadFile(session, paths, { schema })
+  if (!bad) return
+  throw new LakeError(
+    'TYPE_MISMATCH',
+    `${bad.path} does not fit the other files of ${name}: ${bad.reason}`,
+    {
+      details: { table: name, path: bad.path },
+      next: 'Write the file again with the types of the others; nothing was adopted.',
+    },
+  )
 }
 
 function disagrees(column: string, paths: readonly string[]): LakeError {

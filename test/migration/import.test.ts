@@ -318,6 +318,15 @@ describe('an adoption', () => {
     const torn = await folder((d) => [`COPY (SELECT 1 AS a) TO '${d}/indicators/symbol=1.parquet'`])
     writeFileSync(join(torn, 'indicators', 'symbol=2.parquet'), 'PAR1')
     expect((await failure(adoptFolder(lake, torn))).message).toContain('symbol=2.parquet')
+    for (const other of ['1.5::DOUBLE', `'text'`]) {
+      const drifted = await folder((d) => [
+        `COPY (SELECT 9007199254740993::BIGINT AS a) TO '${d}/indicators/symbol=600519.parquet'`,
+        `COPY (SELECT ${other} AS a) TO '${d}/indicators/symbol=600520.parquet'`,
+      ])
+      const refused = await failure(adoptFolder(lake, drifted))
+      expect(refused.code).toBe('TYPE_MISMATCH')
+      expect(refused.message).toContain('symbol=600519.parquet')
+    }
     expect((await failure(adoptFolder(lake, temporaryDirectory()))).message).toContain('no Parquet')
     expect((await lake.head()).version).toBe(version)
   })
