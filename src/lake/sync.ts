@@ -1,4 +1,5 @@
 /** Sync of a lake: the sources by their names, with the settings of lake.toml. */
+import { messageOf } from '../model/errors.ts'
 import { standardTable } from '../model/standard-tables.ts'
 import { normalizeSymbol } from '../model/symbol.ts'
 import type { Collector } from '../ingestion/collector.ts'
@@ -60,8 +61,18 @@ function resolved(lake: Lake, options: LakeSyncOptions): SyncOptions {
   return { ...rest, ...(symbols && { symbols: symbols.map(normalizeSymbol) }), sources }
 }
 
-/** The calendar may have grown since reports were stored; then their visible dates are known now. */
+/** What the batches have stored stands: if this fails, a warning says so, and the next sync makes up for it. */
 async function fillVisibleDates(lake: Lake): Promise<boolean> {
+  try {
+    return await tryToFillVisibleDates(lake)
+  } catch (error) {
+    lake.warn(`visible dates were not filled: ${messageOf(error)}`)
+    return false
+  }
+}
+
+/** The calendar may have grown since reports were stored; then their visible dates are known now. */
+async function tryToFillVisibleDates(lake: Lake): Promise<boolean> {
   const { tables } = await lake.head()
   const vintage = Object.keys(tables).filter((name) => standardTable(name)?.vintage)
   if (vintage.length === 0) return false
