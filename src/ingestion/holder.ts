@@ -29,7 +29,7 @@ export interface Hold {
 /**
  * Holds sources, or throws `LAKE_HELD` naming who does. It only saves requests: commits are safe without it, so a
  * holder that slept and was taken for dead may go on. A process that was killed is found by its pid on the same
- * host at once, on another by the age of its note.
+ * host at once; on another, and where its pid was given to another process, by the age of its note.
  */
 export async function holdSources(store: Store, sources: readonly string[]): Promise<Hold> {
   const directory = await sourcesDirectory(store)
@@ -160,7 +160,7 @@ function held(source: string, { pid, host, since }: Holder): LakeError {
     `process ${String(pid)} on ${host} has been syncing ${source} into this lake since ${since}`,
     {
       details: { source, pid, host, since },
-      next: 'Wait for it, or end it; readers are not concerned. A process that was killed holds nothing.',
+      next: 'Wait for it, or end it; readers are not concerned. If it is no sync, that was killed and another process has its number: wait five minutes.',
     },
   )
 }

@@ -1,9 +1,12 @@
 /** Vintages: what a source says over time becomes numbered, dated, flagged versions, and nothing else changes. */
+import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createLake } from '../../../src/lake/lake.ts'
 import type { Lake } from '../../../src/lake/lake.ts'
 import { realEffects } from '../../../src/model/effects.ts'
 import { LakeError } from '../../../src/model/errors.ts'
+import { field } from '../../../src/model/schema.ts'
+import { rowsOf } from '../../support/lake.ts'
 import { temporaryDirectory } from '../../support/temporary.ts'
 
 const open: Lake[] = []
@@ -268,4 +271,46 @@ test('nobody may number, flag or date versions by hand', async () => {
     expect(error).toBeInstanceOf(LakeError)
     expect((error as LakeError).code).toBe('INVALID_ARGUMENT')
   }
+})
+
+async function shownThen(lake: Lake, strict: boolean): Promise<unknown[]> {
+  const engine = await lake.analysis()
+  try {
+    const then = await engine.asOf('2025-06-09', { strict })
+    return await then.query('SELECT basic_eps, gained FROM fin_indicators ORDER BY symbol')
+  } finally {
+    await engine.close()
+  }
+}
+
+test('a new column makes a version only of reports that have a value in it, known from that day on', async () => {
+  const value = fc.oneof(fc.constant(null), fc.double({ min: -1e9, max: 1e9, noNaN: true }))
+  const values = fc.array(value, { minLength: 1, maxLength: 4 })
+  const law = fc.asyncProperty(values, fc.boolean(), async (gained, dated) => {
+    const { lake, clock } = await newLake()
+    const rows = gained.map((_, i) => ({ ...REPORT, symbol: `60000${String(i)}.SH` }))
+    const known = rows.map((row, i) => ({ ...row, notice_date: '2025-04-29', basic_eps: i }))
+    await offer(lake, known, dated)
+    const before = await stored(lake)
+    clock.at = '2025-06-10T09:00:00Z'
+    const wider = known.map((row, i) => ({ ...row, gained: gained[i]! }))
+    await lake.write('widen', (tx) => tx.widen('indicators', [field('gained', 'double')]))
+    expect(await stored(lake)).toEqual(before)
+    const some = gained.some((v) => v !== null)
+    expect(await offer(lake, wider, dated)).toBe(some)
+    expect(await offer(lake, wider, dated)).toBe(false)
+    const all = await stored(lake)
+    expect(all).toHaveLength(rows.length + gained.filter((v) => v !== null).length)
+    const facts = (line: string): string => line.replace(' latest', '')
+    for (const line of before) expect(all.map(facts)).toContain(facts(line))
+    const latest = await rowsOf(lake, 'SELECT gained FROM fin_indicators ORDER BY symbol')
+    expect(latest.map((row) => row['gained'])).toEqual(gained)
+    const then = await shownThen(lake, false)
+    // A source that dates its versions says itself that the value is of then; what was stored then is the strict answer.
+    expect(then).toEqual(gained.map((v, i) => ({ basic_eps: i, gained: dated ? v : null })))
+    expect(await shownThen(lake, true)).toEqual(
+      gained.map((_, i) => ({ basic_eps: i, gained: null })),
+    )
+  })
+  await fc.assert(law, { numRuns: 8 })
 })
