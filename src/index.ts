@@ -62,8 +62,10 @@ export {
   verifyOldFile,
 } from './lake/migration.ts'
 export type { Mount } from './lake/migration.ts'
-export { adoptFolder, importDatabase } from './lake/import-database.ts'
-export type { AdoptResult, ImportOptions, ImportResult } from './lake/import-database.ts'
+export { adoptFolder } from './lake/adopt-folder.ts'
+export type { AdoptResult } from './lake/adopt-folder.ts'
+export { importDatabase } from './lake/import-database.ts'
+export type { ImportOptions, ImportResult } from './lake/import-attached.ts'
 export { exportDatabase } from './lake/export-database.ts'
 export type { ExportedDatabase } from './analysis/export-database.ts'
 export type { ImportPlan, ImportProblem, PlannedTable } from './migration/import-plan.ts'

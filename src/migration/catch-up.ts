@@ -14,11 +14,9 @@ import type { Transaction } from '../storage/lake/transaction.ts'
 import type { Database, Session } from '../storage/parquet/database.ts'
 import { relationSchema } from '../storage/parquet/inspect.ts'
 import { identifier, identifiers, literal } from '../storage/parquet/sql.ts'
-import { symbolMacro } from '../analysis/reference-relations.ts'
-import { createSql } from '../analysis/relation.ts'
 import type { PendingBatch, PendingPart } from './outbox.ts'
 import { forgetBatches, pendingBatches, pendingRows } from './outbox.ts'
-import { toLake } from './sides.ts'
+import { prepareSymbols, toLake } from './sides.ts'
 
 /** What was brought into the lake. */
 export interface CaughtUp {
@@ -70,7 +68,7 @@ async function applyBatches(
     async (tx) => {
       const migration = migrationOf(tx.base)
       if (!migration || isApplied(migration, batch)) return
-      await tx.session.run(createSql(symbolMacro()))
+      await prepareSymbols(tx.session)
       const tables = [...migration.tables]
       for (const part of batches.flatMap(({ parts }) => parts)) {
         const at = tables.findIndex((t) => t.old.toLowerCase() === part.table.toLowerCase())

@@ -3,7 +3,7 @@ import type { MigratedColumn } from '../storage/lake/migration-state.ts'
 import type { Session } from '../storage/parquet/database.ts'
 import { identifier, literal } from '../storage/parquet/sql.ts'
 import { isSymbolColumn } from './import-names.ts'
-import { oldTable } from './old-file.ts'
+import { OLD, oldTable } from './old-file.ts'
 
 const DATE =
   /^(trade_date|date|end_date|report_date|reportdate|period|report_period|cal_date|day|datetime|trade_time|change_date|ann_date)$/i
@@ -31,7 +31,7 @@ export async function proposedKey(
 async function primaryKey(session: Session, table: string): Promise<string[]> {
   const rows = await session.rows<{ columns: string[] }>(
     `SELECT constraint_column_names AS columns FROM duckdb_constraints()
-     WHERE database_name = 'old_file' AND schema_name = 'main' AND table_name = ${literal(table)}
+     WHERE database_name = ${literal(OLD)} AND schema_name = 'main' AND table_name = ${literal(table)}
        AND constraint_type = 'PRIMARY KEY'`,
   )
   return rows[0]?.columns ?? []

@@ -1,7 +1,7 @@
 /** Names of an import: which old tables are reports that the lake has a table for, and what columns are called there. */
 import { LakeError } from '../model/errors.ts'
-import { checkTableName } from '../model/name.ts'
-import { standardTable } from '../model/standard-tables.ts'
+import { allowedColumnName, checkTableName } from '../model/name.ts'
+import { VINTAGE_COLUMNS, standardTable } from '../model/standard-tables.ts'
 import type { Session } from '../storage/parquet/database.ts'
 import { identifier } from '../storage/parquet/sql.ts'
 import { oldTable } from './old-file.ts'
@@ -18,6 +18,11 @@ const REPORTS: readonly (readonly [pattern: RegExp, table: string])[] = [
 const SYMBOL = /^(symbol|code|ts_code|stock_code|secucode|security_code)$/i
 const END_DATE = /^(end_date|report_date|reportdate|period|report_period)$/i
 const NOTICE_DATE = /^(notice_date|ann_date|f_ann_date|publish_date|announce_date)$/i
+
+/** Columns of a report that the lake fills in: an old one of such a name means something else. */
+const FILLED_IN = new Set(
+  VINTAGE_COLUMNS.filter((name) => !['symbol', 'end_date', 'notice_date'].includes(name)),
+)
 
 /** True for a column that names a stock. */
 export function isSymbolColumn(name: string): boolean {
@@ -42,8 +47,7 @@ export function toStandard(
     if (c === ends[0]) return 'end_date'
     return c === notices[0] ? 'notice_date' : plain[i]!
   })
-  const assigned = ['source', 'vintage', 'visible_date', 'known_at', 'is_latest', 'origin']
-  const taken = names.some((name) => assigned.includes(name.toLowerCase()))
+  const taken = names.some((name) => FILLED_IN.has(name.toLowerCase()))
   const distinct = new Set(names.map((name) => name.toLowerCase())).size === names.length
   return taken || !distinct ? undefined : { table, symbol: symbols[0]!.name, names }
 }
@@ -73,7 +77,7 @@ export async function symbolForm(
 export function lakeColumnNames(names: readonly string[]): string[] {
   const taken = new Set<string>()
   return names.map((name) => {
-    const clean = name.replaceAll(/[ ,;{}()\n\t=]/g, '_') || '_'
+    const clean = allowedColumnName(name)
     let free = clean
     for (let n = 2; taken.has(free.toLowerCase()); n++) free = `${clean}_${String(n)}`
     taken.add(free.toLowerCase())

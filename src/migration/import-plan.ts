@@ -11,8 +11,8 @@ import { duckdbType, losslessCast } from '../storage/parquet/types.ts'
 import { proposedKey } from './import-key.ts'
 import { lakeTableName, lakeColumnNames, symbolForm, toStandard } from './import-names.ts'
 import type { OldColumn } from './sides.ts'
-import { oldColumns, toLake } from './sides.ts'
-import { oldTable } from './old-file.ts'
+import { keyInOld, oldColumns, oldRows, toLake } from './sides.ts'
+import { OLD, oldTable } from './old-file.ts'
 
 /** What the user says of an import. */
 export interface ImportChoices {
@@ -79,10 +79,11 @@ export async function planImport(session: Session, choices: ImportChoices): Prom
   return { tables, left: await leftOut(session) }
 }
 
-async function tableNames(session: Session): Promise<string[]> {
+/** The tables of the attached old file. */
+export async function tableNames(session: Session): Promise<string[]> {
   const rows = await session.rows<{ name: string }>(
     `SELECT table_name AS name FROM duckdb_tables()
-     WHERE database_name = 'old_file' AND schema_name = 'main' AND NOT internal ORDER BY 1`,
+     WHERE database_name = ${literal(OLD)} AND schema_name = 'main' AND NOT internal ORDER BY 1`,
   )
   return rows.map((row) => row.name)
 }
@@ -90,11 +91,11 @@ async function tableNames(session: Session): Promise<string[]> {
 async function leftOut(session: Session): Promise<string[]> {
   const rows = await session.rows<{ name: string }>(
     `SELECT 'view ' || view_name AS name FROM duckdb_views()
-       WHERE database_name = 'old_file' AND NOT internal
+       WHERE database_name = ${literal(OLD)} AND NOT internal
      UNION ALL SELECT DISTINCT 'macro ' || function_name FROM duckdb_functions()
-       WHERE database_name = 'old_file' AND NOT internal AND function_type LIKE '%macro'
+       WHERE database_name = ${literal(OLD)} AND NOT internal AND function_type LIKE '%macro'
      UNION ALL SELECT 'table ' || schema_name || '.' || table_name FROM duckdb_tables()
-       WHERE database_name = 'old_file' AND schema_name NOT IN ('main', 'marketlake')
+       WHERE database_name = ${literal(OLD)} AND schema_name NOT IN ('main', 'marketlake')
      ORDER BY 1`,
   )
   return rows.map((row) => row.name)
@@ -280,17 +281,12 @@ async function symbolProblems(session: Session, table: MigratedTable): Promise<I
   ]
 }
 
-function keyExpressions(table: MigratedTable): string[] {
-  const columns = new Map(columnsOf(table).map((c) => [c.new, c]))
-  return table.key.map((name) => toLake(columns.get(name)!, undefined))
-}
-
 async function keyProblems(
   session: Session,
   table: MigratedTable,
   onDuplicate: 'error' | 'last',
 ): Promise<ImportProblem[]> {
-  const key = keyExpressions(table)
+  const key = keyInOld(table)
   const text = `concat_ws(', ', ${key.map((k) => `coalesce(CAST(${k} AS VARCHAR), 'NULL')`).join(', ')})`
   const from = oldTable(table.old)
   const nulls = key.map((k) => `${k} IS NULL`).join(' OR ')
@@ -324,7 +320,7 @@ async function keyProblems(
 
 async function hasDuplicates(session: Session, table: MigratedTable): Promise<boolean> {
   const found = await session.rows(
-    `SELECT 1 FROM ${oldTable(table.old)} GROUP BY ${keyExpressions(table).join(', ')} HAVING count(*) > 1 LIMIT 1`,
+    `SELECT 1 FROM ${oldTable(table.old)} GROUP BY ${keyInOld(table).join(', ')} HAVING count(*) > 1 LIMIT 1`,
   )
   return found.length > 0
 }
@@ -340,10 +336,5 @@ export function importSql(table: PlannedTable): string {
   })
   const extra =
     table.source === undefined ? [] : [`${literal(table.source)} AS source`, `'backfill' AS origin`]
-  const from = oldTable(table.old)
-  const last =
-    table.onDuplicate === 'last'
-      ? ` WHERE rowid IN (SELECT max(rowid) FROM ${from} GROUP BY ${keyExpressions(table).join(', ')})`
-      : ''
-  return `SELECT ${[...columns, ...extra].join(', ')} FROM ${from}${last}`
+  return oldRows(table, [...columns, ...extra])
 }

@@ -6,13 +6,7 @@ import { temporaryName } from '../storage/delta/stage.ts'
 import type { Migration } from '../storage/lake/migration-state.ts'
 import type { Session } from '../storage/parquet/database.ts'
 import type { InputColumns, InputRow } from '../storage/parquet/ingest.ts'
-import {
-  appendColumns,
-  appendRows,
-  columnsNamed,
-  columnsOfRows,
-  createTemporary,
-} from '../storage/parquet/ingest.ts'
+import { receiveInput } from '../storage/parquet/ingest.ts'
 import { relationSchema } from '../storage/parquet/inspect.ts'
 import { equalOn, identifier, identifiers, literal } from '../storage/parquet/sql.ts'
 import { OLD, oldTable } from './old-file.ts'
@@ -161,30 +155,12 @@ interface Received extends Omit<OldRows, 'rows'> {
 async function receive(session: Session, part: OldRows): Promise<Received> {
   const { schema: whole } = await relationSchema(session, `SELECT * FROM ${oldTable(part.table)}`)
   const name = temporaryName('old_rows')
-  const { schema, count } = await fill(session, name, whole, part)
+  const { schema, rows: count } = await receiveInput(session, name, whole, part.rows, part.table)
   const columns = schema.fields.map((f) => f.name)
   const received = { ...part, name, columns, count }
   if (part.key.length > 0) await checkKey(session, received, schema)
   for (const column of part.symbols) await checkSymbols(session, received, column)
   return received
-}
-
-async function fill(
-  session: Session,
-  name: string,
-  whole: Schema,
-  { table, rows }: OldRows,
-): Promise<{ schema: Schema; count: number }> {
-  if ('columns' in rows) {
-    const schema = columnsNamed(whole, Object.keys(rows.columns), table)
-    await createTemporary(session, name, schema)
-    await appendColumns(session, name, schema, rows, table)
-    return { schema, count: Object.values(rows.columns)[0]?.length ?? 0 }
-  }
-  const schema = columnsOfRows(whole, rows, table)
-  await createTemporary(session, name, schema)
-  await appendRows(session, name, schema, rows, table)
-  return { schema, count: rows.length }
 }
 
 async function checkKey(session: Session, part: Received, schema: Schema): Promise<void> {

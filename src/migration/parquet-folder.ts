@@ -1,10 +1,12 @@
 /** A folder of Parquet files, one a stock, as the request's recipe writes it: which tables it holds, and their rows. */
 import { basename, join, relative, sep } from 'node:path'
-import { LakeError } from '../model/errors.ts'
+import { LakeError, hasCode, messageOf } from '../model/errors.ts'
+import { findField } from '../model/schema.ts'
+import type { Schema } from '../model/schema.ts'
 import type { Files } from '../storage/files/files.ts'
 import type { Session } from '../storage/parquet/database.ts'
 import { findBadFile, relationSchema } from '../storage/parquet/inspect.ts'
-import { literal, pathList } from '../storage/parquet/sql.ts'
+import { identifier, literal, pathList } from '../storage/parquet/sql.ts'
 
 /** Files that hold the rows of one table. */
 export interface Dataset {
@@ -88,14 +90,14 @@ async function filesBelow(files: Files, directory: string, depth: number): Promi
 export async function datasetSql(session: Session, dataset: Dataset): Promise<string> {
   const { paths, columns } = dataset
   const from = `read_parquet(${pathList(paths)}, union_by_name = true, hive_partitioning = false, filename = '__path')`
-  const described = await columnsOf(session, from, dataset)
-  await refuseDrift(session, from, dataset)
-  const missing = columns.filter((name) => !described.has(name.toLowerCase()))
+  const schema = await schemaOfFiles(session, from, dataset)
+  await refuseDrift(session, dataset, schema)
+  const missing = columns.filter((name) => !findField(schema, name))
   for (const name of columns) {
-    if (!described.has(name.toLowerCase())) continue
+    if (missing.includes(name)) continue
     const other = await session.rows<{ path: string }>(
       `SELECT DISTINCT __path AS path FROM ${from}
-       WHERE CAST("${name}" AS VARCHAR) IS DISTINCT FROM ${partOf(name)} LIMIT 3`,
+       WHERE CAST(${identifier(name)} AS VARCHAR) IS DISTINCT FROM ${partOf(name)} LIMIT 3`,
     )
     if (other.length > 0)
       throw disagrees(
@@ -103,7 +105,7 @@ export async function datasetSql(session: Session, dataset: Dataset): Promise<st
         other.map((row) => row.path),
       )
   }
-  const added = missing.map((name) => `${partOf(name)} AS "${name}"`)
+  const added = missing.map((name) => `${partOf(name)} AS ${identifier(name)}`)
   return `SELECT ${[...added, '* EXCLUDE (__path)'].join(', ')} FROM ${from}`
 }
 
@@ -111,12 +113,12 @@ function partOf(name: string): string {
   return `nullif(regexp_extract(__path, ${literal(`(?:^|[/\\\\])${name}=([^/\\\\]*?)(?:\\.parquet)?(?:[/\\\\]|$)`)}, 1), '')`
 }
 
-async function columnsOf(session: Session, from: string, { name }: Dataset): Promise<Set<string>> {
+async function schemaOfFiles(session: Session, from: string, { name }: Dataset): Promise<Schema> {
   try {
-    const result = await session.materialize(`SELECT * FROM ${from} LIMIT 0`)
-    return new Set(result.columnNames().map((column) => column.toLowerCase()))
+    return (await relationSchema(session, `SELECT * EXCLUDE (__path) FROM ${from}`)).schema
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause)
+    if (hasCode(cause, 'UNSUPPORTED_TYPE')) throw cause
+    const message = messageOf(cause)
     throw new LakeError('CORRUPT_FILE', `${name} cannot be read: ${message}`, {
       cause,
       details: { table: name },
@@ -128,10 +130,9 @@ async function columnsOf(session: Session, from: string, { name }: Dataset): Pro
 /** Where types differ from file to file, their common type may round numbers or make texts of them. */
 async function refuseDrift(
   session: Session,
-  from: string,
   { name, paths }: Dataset,
+  schema: Schema,
 ): Promise<void> {
-  const { schema } = await relationSchema(session, `SELECT * EXCLUDE (__path) FROM ${from}`)
   const bad = await findBadFile(session, paths, { schema })
   if (!bad) return
   throw new LakeError(

@@ -12,7 +12,7 @@ import type { TableView } from '../storage/lake/view.ts'
 import type { Session } from '../storage/parquet/database.ts'
 import { identifier, literal } from '../storage/parquet/sql.ts'
 import { deltaType, duckdbType, losslessCast } from '../storage/parquet/types.ts'
-import { oldTable } from './old-file.ts'
+import { OLD, oldTable } from './old-file.ts'
 
 /** A column that is compared. */
 export interface ComparedColumn {
@@ -67,7 +67,7 @@ export async function oldColumns(
   table: string,
 ): Promise<Map<string, OldColumn> | undefined> {
   const found = await session.rows<{ n: bigint }>(
-    `SELECT count(*) AS n FROM duckdb_tables() WHERE database_name = 'old_file' AND schema_name = 'main'
+    `SELECT count(*) AS n FROM duckdb_tables() WHERE database_name = ${literal(OLD)} AND schema_name = 'main'
      AND table_name = ${literal(table)}`,
   )
   if (found[0]!.n === 0n) return undefined
@@ -141,12 +141,17 @@ function comparedColumn(name: string, type: DataType, asText: boolean): Compared
   return { name, asText, floating, numeric: !asText && (floating || whole) }
 }
 
+/** The key of an old table as the lake stores it: expressions over the old columns. */
+export function keyInOld(migrated: MigratedTable): string[] {
+  const columns = new Map(columnsOf(migrated).map((c) => [c.new, c]))
+  return migrated.key.map((name) => toLake(columns.get(name)!, undefined))
+}
+
 /** Of rows with equal keys the last one counts, where that was the rule when they were imported. */
-function oldRows(migrated: MigratedTable, columns: readonly string[]): string {
+export function oldRows(migrated: MigratedTable, columns: readonly string[]): string {
   const select = `SELECT ${columns.join(', ')} FROM ${oldTable(migrated.old)}`
   if (migrated.onDuplicate !== 'last' || migrated.key.length === 0) return select
-  const wanted = new Map(columnsOf(migrated).map((c) => [c.new, c]))
-  const key = migrated.key.map((name) => toLake(wanted.get(name)!, undefined)).join(', ')
+  const key = keyInOld(migrated).join(', ')
   // No window over `rowid`: in DuckDB 1.5.6 another window around it may fail with an internal error.
   return `${select} WHERE rowid IN (SELECT max(rowid) FROM ${oldTable(migrated.old)} GROUP BY ${key})`
 }

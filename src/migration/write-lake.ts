@@ -1,6 +1,4 @@
 /** Rows under the names of the old file, written into the lake alone: what sync code does after the cut-over. */
-import { symbolMacro } from '../analysis/reference-relations.ts'
-import { createSql } from '../analysis/relation.ts'
 import { fieldOf, schemaOf } from '../model/schema.ts'
 import type { Schema } from '../model/schema.ts'
 import { temporaryName } from '../storage/delta/stage.ts'
@@ -11,16 +9,11 @@ import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import type { Store } from '../storage/lake/store.ts'
 import type { Transaction } from '../storage/lake/transaction.ts'
 import type { Database } from '../storage/parquet/database.ts'
-import {
-  appendColumns,
-  appendRows,
-  columnsNamed,
-  columnsOfRows,
-  createTemporary,
-} from '../storage/parquet/ingest.ts'
+import { receiveInput } from '../storage/parquet/ingest.ts'
 import { identifier } from '../storage/parquet/sql.ts'
 import { lakeRows } from './catch-up.ts'
 import type { OldRows } from './outbox.ts'
+import { prepareSymbols } from './sides.ts'
 
 /** Writes rows of some tables in one commit. */
 export function writeToLake(
@@ -33,7 +26,7 @@ export function writeToLake(
     store,
     () => Promise.resolve(database),
     async (tx) => {
-      await tx.session.run(createSql(symbolMacro()))
+      await prepareSymbols(tx.session)
       for (const part of parts) {
         const migrated = migration.tables.find((t) => t.old === part.table)!
         await writePart(tx, migrated, part)
@@ -49,14 +42,7 @@ async function writePart(tx: Transaction, migrated: MigratedTable, part: OldRows
     columnsOf(migrated).map((c) => ({ ...oldField(c, current.schema, part.table), name: c.old })),
   )
   const name = temporaryName('old_rows')
-  const { rows, table } = part
-  const given =
-    'columns' in rows
-      ? columnsNamed(old, Object.keys(rows.columns), table)
-      : columnsOfRows(old, rows, table)
-  await createTemporary(tx.session, name, given)
-  if ('columns' in rows) await appendColumns(tx.session, name, given, rows, table)
-  else await appendRows(tx.session, name, given, rows, table)
+  const { schema: given } = await receiveInput(tx.session, name, old, part.rows, part.table)
   const names = given.fields.map((f) => f.name)
   const sql = await lakeRows(tx, migrated, `SELECT * FROM ${identifier(name)}`, names)
   await (migrated.key.length === 0

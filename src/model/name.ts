@@ -40,6 +40,11 @@ export function checkTagName(name: string): string {
   })
 }
 
+/** A column name with an underscore for everything that is forbidden. */
+export function allowedColumnName(name: string): string {
+  return name.replaceAll(new RegExp(FORBIDDEN_IN_COLUMN, 'g'), '_') || '_'
+}
+
 /** Checks the column names of a table that is about to be created or widened. */
 export function checkColumnNames(names: readonly string[]): void {
   const seen = new Set<string>()

@@ -4,7 +4,7 @@ import type { AnalysisEngine } from '../../src/analysis/engine.ts'
 import type { Lake } from '../../src/lake/lake.ts'
 import { openLake } from '../../src/lake/lake.ts'
 import { realEffects } from '../../src/model/effects.ts'
-import type { LakeError } from '../../src/model/errors.ts'
+import { failure } from '../support/failure.ts'
 import { newLake } from '../support/lake.ts'
 
 let lake: Lake
@@ -19,13 +19,6 @@ beforeAll(async () => {
   engine = await lake.analysis()
 })
 afterAll(() => engine.close())
-
-async function failure(work: Promise<unknown>): Promise<LakeError> {
-  return (await work.then(
-    () => Promise.reject(new Error('no error')),
-    (error: unknown) => error,
-  )) as LakeError
-}
 
 describe('a date before the first data', () => {
   test('gives empty views of the right types, and empty answers of macros', async () => {

@@ -1,18 +1,9 @@
 /** Imports that would keep something wrong, refused before anything is written. */
 import { describe, expect, test } from 'vitest'
 import { importDatabase } from '../../src/lake/import-database.ts'
-import { LakeError } from '../../src/model/errors.ts'
+import { failure } from '../support/failure.ts'
 import { newLake } from '../support/lake.ts'
 import { oldFile } from '../support/migration.ts'
-
-async function failure(work: Promise<unknown>): Promise<LakeError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (caught: unknown) => caught,
-  )
-  if (error instanceof LakeError) return error
-  throw new Error(`no error: ${String(error)}`)
-}
 
 describe('an import', () => {
   test('refuses before anything is written what it would keep wrong', async () => {

@@ -4,12 +4,13 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { exportDatabase } from '../../src/lake/export-database.ts'
-import { adoptFolder, importDatabase } from '../../src/lake/import-database.ts'
+import { adoptFolder } from '../../src/lake/adopt-folder.ts'
+import { importDatabase } from '../../src/lake/import-database.ts'
 import type { Lake } from '../../src/lake/lake.ts'
 import { beginDualWrite, cutOverToLake, verifyOldFile } from '../../src/lake/migration.ts'
-import { LakeError } from '../../src/model/errors.ts'
 import { Database } from '../../src/storage/parquet/database.ts'
 import type { Row } from '../../src/storage/parquet/values.ts'
+import { failure } from '../support/failure.ts'
 import { newLake, rowsOf } from '../support/lake.ts'
 import { inOldFile, oldFile } from '../support/migration.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -19,15 +20,6 @@ const BARS = `CREATE TABLE bars AS SELECT printf('6%05d', s % 40) AS code, DATE 
   (CASE WHEN s % 3 = 0 THEN 'a' ELSE 'b' END)::ENUM('a', 'b') AS kind, (s % 11)::UBIGINT AS n,
   TIMESTAMP '2020-01-01' + to_microseconds(s) AS seen, TIMESTAMPTZ '2020-01-01 00:00:00+08' + to_seconds(s) AS stored,
   CASE WHEN s % 5 = 0 THEN NULL WHEN s % 5 = 1 THEN 'nan'::DOUBLE ELSE -0.0::DOUBLE END AS factor FROM range(2000) t(s)`
-
-async function failure(work: Promise<unknown>): Promise<LakeError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (caught: unknown) => caught,
-  )
-  if (error instanceof LakeError) return error
-  throw new Error(`no error: ${String(error)}`)
-}
 
 describe('an import', () => {
   test('holds every value as it was, notes where it came from, and goes through to the cut-over', async () => {

@@ -4,13 +4,7 @@ import type { Field, Schema } from '../../model/schema.ts'
 import { fieldOf, findField, typeText } from '../../model/schema.ts'
 import type { Session } from '../parquet/database.ts'
 import type { InputColumns, InputRow } from '../parquet/ingest.ts'
-import {
-  appendColumns,
-  appendRows,
-  columnsNamed,
-  columnsOfRows,
-  createTemporary,
-} from '../parquet/ingest.ts'
+import { columnsNamed, columnsOfRows, receiveInput } from '../parquet/ingest.ts'
 import { relationSchema } from '../parquet/inspect.ts'
 import { identifier, identifiers } from '../parquet/sql.ts'
 import { castColumn, duckdbType, losslessCast } from '../parquet/types.ts'
@@ -63,18 +57,9 @@ async function fill(context: StageContext, input: Input): Promise<Incoming> {
   const name = temporaryName('incoming')
   if ('sql' in input) return receiveSql(context, name, input.sql)
   if ('temporaryTable' in input) return receiveTable(context, name, input.temporaryTable)
-  if ('columns' in input) {
-    const schema = columnsNamed(snapshot.schema, Object.keys(input.columns), table)
-    await createTemporary(session, name, schema)
-    await appendColumns(session, name, schema, input, table)
-    return { name, schema, rows: Object.values(input.columns)[0]?.length ?? 0 }
-  }
-  const schema = columnsOfRows(snapshot.schema, input, table)
-  if (input.length > 0) {
-    await createTemporary(session, name, schema)
-    await appendRows(session, name, schema, input, table)
-  }
-  return { name, schema, rows: input.length }
+  if (!('columns' in input) && input.length === 0)
+    return { name, schema: columnsOfRows(snapshot.schema, input, table), rows: 0 }
+  return { name, ...(await receiveInput(session, name, snapshot.schema, input, table)) }
 }
 
 /** A SELECT is bound and run once; only where its types are not the table's it is copied with casts. */

@@ -55,6 +55,26 @@ export function columnsNamed(schema: Schema, names: readonly string[], table: st
   return schemaOf(schema.fields.filter((f) => wanted.has(f.name.toLowerCase())))
 }
 
+/** Makes a temporary table of rows or whole columns: of the part of `schema` that they name, which is returned. */
+export async function receiveInput(
+  session: Session,
+  name: string,
+  schema: Schema,
+  input: readonly InputRow[] | InputColumns,
+  table: string,
+): Promise<{ readonly schema: Schema; readonly rows: number }> {
+  if ('columns' in input) {
+    const given = columnsNamed(schema, Object.keys(input.columns), table)
+    await createTemporary(session, name, given)
+    await appendColumns(session, name, given, input, table)
+    return { schema: given, rows: Object.values(input.columns)[0]?.length ?? 0 }
+  }
+  const given = columnsOfRows(schema, input, table)
+  await createTemporary(session, name, given)
+  await appendRows(session, name, given, input, table)
+  return { schema: given, rows: input.length }
+}
+
 /** Fills a temporary table, which has exactly the columns of `schema`, from rows. */
 export async function appendRows(
   session: Session,

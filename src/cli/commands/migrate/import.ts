@@ -1,6 +1,7 @@
 /** `migrate import` and `migrate adopt`. */
-import { adoptFolder, importDatabase } from '../../../lake/import-database.ts'
-import type { ImportOptions, ImportResult } from '../../../lake/import-database.ts'
+import { adoptFolder } from '../../../lake/adopt-folder.ts'
+import type { ImportOptions, ImportResult } from '../../../lake/import-attached.ts'
+import { importDatabase } from '../../../lake/import-database.ts'
 import type { ImportPlan, PlannedTable } from '../../../migration/import-plan.ts'
 import { LakeError } from '../../../model/errors.ts'
 import type { CliContext } from '../../context.ts'
