@@ -59,6 +59,9 @@ export class Stage {
   readonly #held = new Set<Held>()
   readonly #extras = new Set<string>()
   #display: Display | undefined
+  /** The record for which the old names were made. */
+  #oldShown: LakeRecord | undefined
+  #oldText: string | undefined
   #memory: ResidentState
   #record: LakeRecord
   #moving: Promise<void> = Promise.resolve()
@@ -247,24 +250,31 @@ export class Stage {
 
   /** They are made again when the migration's state changes. */
   async #showOld(sql: string, record: LakeRecord): Promise<void> {
+    if (this.#oldShown === record) return
     if (!this.#parts.oldNames && !new RegExp(`\\b${OLD_SCHEMA}\\b`, 'i').test(sql)) return
     const statements = oldRelations(record).map((relation) => createSql(relation, OLD_SCHEMA))
     const create = `CREATE SCHEMA IF NOT EXISTS ${OLD_SCHEMA}`
-    await this.#showExtra(`${OLD_SCHEMA} ${statements.join()}`, () =>
-      Promise.resolve([create, ...statements]),
-    )
+    const text = statements.join()
+    // By what stands there now, not by what once did: a state may come back.
+    if (text !== this.#oldText) await this.#make([create, ...statements])
+    this.#oldText = text
+    this.#oldShown = record
   }
 
   async #showExtra(key: string, statements: () => Promise<string[]>): Promise<void> {
     if (this.#extras.has(key)) return
-    const sql = ['BEGIN', ...(await statements()), 'COMMIT'].join('; ')
+    await this.#make(await statements())
+    this.#extras.add(key)
+  }
+
+  async #make(statements: readonly string[]): Promise<void> {
+    const sql = ['BEGIN', ...statements, 'COMMIT'].join('; ')
     const lists = this.#display!.lists
     await this.#parts.database.using(async (session) => {
       await this.#enter(session)
       await tellLists(session, lists, new Map())
       await session.run(sql)
     })
-    this.#extras.add(key)
   }
 
   /** Closes the connections; the catalog of a date goes with them. */
