@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { loadSnapshot } from '../dist/storage/delta/index.js'
 import { localFiles } from '../dist/storage/files/local.js'
-import { TABLES, expectedVintages } from './simulate-truth.mjs'
+import { TABLES, expectedVintages, indicatorsOn } from './simulate-truth.mjs'
 
 const DIFFERENCES_MAX = 50
 
@@ -22,13 +22,22 @@ export async function checkLake({ root, paths, world, periods, daysOf, calendar 
   }
   for (const table of Object.keys(TABLES)) {
     const files = await liveFiles(`${root}/${paths[table]}`)
+    const list = files.map((file) => `'${file.replaceAll("'", "''")}'`).join(', ')
     await connection.run(
-      `CREATE OR REPLACE TEMP TABLE stored AS SELECT * FROM read_parquet([${files
-        .map((file) => `'${file.replaceAll("'", "''")}'`)
-        .join(', ')}], hive_partitioning = false, union_by_name = true)`,
+      `CREATE TEMP TABLE ${table} AS SELECT * FROM read_parquet([${list}], hive_partitioning = false, union_by_name = true)`,
     )
-    for (const period of periods) {
-      const expected = expectedVintages(world, table, period, daysOf(period), calendar)
+    const strays = await connection.runAndReadAll(
+      `SELECT count(*) FROM ${table} WHERE source <> 'eastmoney' OR end_date NOT IN (${periods.map((p) => `DATE '${p}'`).join(', ')})`,
+    )
+    const count = Number(strays.getRows()[0][0])
+    if (count > 0) note(`${table}: ${count} rows of other periods or sources`)
+  }
+  for (const period of periods) {
+    // The rows of the indicators date those of the statements, so they are made once for all tables.
+    const indicators = indicatorsOn(world, period)
+    for (const table of Object.keys(TABLES)) {
+      const days = daysOf(period)
+      const expected = expectedVintages(world, table, period, { days, calendar, indicators })
       const stored = await storedVintages(connection, table, period)
       comparePeriod({ table, period, expected, stored, note })
       found.reports += stored.size
@@ -37,11 +46,6 @@ export async function checkLake({ root, paths, world, periods, daysOf, calendar 
         hash.update(JSON.stringify([table, period, symbol, held]))
       }
     }
-    const strays = await connection.runAndReadAll(
-      `SELECT count(*) FROM stored WHERE source <> 'eastmoney' OR end_date NOT IN (${periods.map((p) => `DATE '${p}'`).join(', ')})`,
-    )
-    const count = Number(strays.getRows()[0][0])
-    if (count > 0) note(`${table}: ${count} rows of other periods or sources`)
   }
   connection.closeSync()
   database.closeSync()
@@ -55,12 +59,11 @@ async function liveFiles(directory) {
 }
 
 async function storedVintages(connection, table, period) {
-  const names = Object.values(TABLES[table].columns)
-  const { columnNames } = { columnNames: names.map((name) => `"${name}"`) }
+  const columns = Object.values(TABLES[table].columns).map((name) => `"${name}"`)
   const result = await connection.runAndReadAll(
     `SELECT symbol, vintage, CAST(notice_date AS VARCHAR), CAST(visible_date AS VARCHAR), is_latest, origin,
-       CAST(CAST(timezone('Asia/Shanghai', known_at) AS DATE) AS VARCHAR), ${columnNames.join(', ')}
-     FROM stored WHERE end_date = DATE '${period}' ORDER BY symbol, vintage`,
+       CAST(CAST(timezone('Asia/Shanghai', known_at) AS DATE) AS VARCHAR), ${columns.join(', ')}
+     FROM ${table} WHERE end_date = DATE '${period}' ORDER BY symbol, vintage`,
   )
   const found = new Map()
   for (const [

@@ -58,19 +58,28 @@ export const TABLES = {
 const SENTINEL = '1900-01-01'
 const LIVE_DAYS = 7
 
+/** The indicators of a period on a day, by day: made once, because every table asks for them. */
+export function indicatorsOn(world, period) {
+  const made = new Map()
+  return (day) => {
+    const rows =
+      made.get(day) ?? onMainland(reportRows(world(day), TABLES.indicators.report, period))
+    made.set(day, rows)
+    return rows
+  }
+}
+
 /**
  * The vintages of one period in one table: `days` are those on which a sync read it, `world(day)` the exchange on
- * that day, `calendar` the open days. Keyed by symbol, each a list in the order of vintages.
+ * that day, `calendar` the open days, `indicators(day)` as above. Keyed by symbol, each a list in the order of vintages.
  */
-export function expectedVintages(world, table, period, days, calendar) {
+export function expectedVintages(world, table, period, { days, calendar, indicators }) {
   const { report, columns } = TABLES[table]
+  const own = table === 'indicators'
   const stored = new Map()
   for (const day of days) {
-    const rows = onMainland(reportRows(world(day), report, period))
-    const notices =
-      table === 'indicators'
-        ? undefined
-        : firstNotices(onMainland(reportRows(world(day), TABLES.indicators.report, period)))
+    const rows = own ? indicators(day) : onMainland(reportRows(world(day), report, period))
+    const notices = own ? undefined : firstNotices(indicators(day))
     for (const [symbol, versions] of bySymbol(rows)) {
       const held = stored.get(symbol) ?? []
       const before = held.length
@@ -82,7 +91,7 @@ export function expectedVintages(world, table, period, days, calendar) {
       stored.set(symbol, held)
     }
   }
-  for (const held of stored.values()) flag(held, calendar)
+  for (const held of stored.values()) flag(held)
   return stored
 }
 

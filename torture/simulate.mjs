@@ -164,13 +164,9 @@ async function simulate(root) {
 
 /** A fault put into the finished lake, which the check must find: the check is checked. */
 async function plant(root, what) {
+  const where = { vintage: 'vintage = 2', report: `symbol = '600001.SH'` }[what]
+  if (where === undefined) throw new Error(`unknown fault: ${what}`)
   const lake = await openLake(root)
-  const gone = {
-    vintage: `vintage = 2 AND end_date = (SELECT max(end_date) FROM target WHERE vintage = 2)`,
-    report: `symbol = '600001.SH'`,
-  }[what]
-  if (gone === undefined) throw new Error(`unknown fault: ${what}`)
-  const where = what === 'vintage' ? 'vintage = 2' : gone
   await lake.write('planted', async (tx) => void (await tx.delete('balance', where)))
   await lake.close()
 }

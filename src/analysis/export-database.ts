@@ -10,11 +10,7 @@ import { tableViews } from '../storage/lake/view.ts'
 import type { TableView } from '../storage/lake/view.ts'
 import type { Database, Session } from '../storage/parquet/database.ts'
 import { identifier, literal } from '../storage/parquet/sql.ts'
-import { metaStatements } from './meta.ts'
-import { commentSql, aliasStatements } from './published-relations.ts'
-import type { Relation } from './relation.ts'
-import { createSql } from './relation.ts'
-import { hasOneSource, relationsOf } from './relations.ts'
+import { publishedStatements } from './published-relations.ts'
 
 /** What an export wrote. */
 export interface ExportedDatabase {
@@ -69,13 +65,12 @@ async function build(
     await session.run(`USE ${catalog}; CREATE SCHEMA ${DATA}`)
     const tables: { name: string; rows: number }[] = []
     for (const view of views) tables.push(await copyTable(session, view))
-    const relations = exportedRelations(views, record)
-    const statements = [
-      ...relations.map((relation) => createSql(relation)),
-      ...relations.map(commentSql),
-      ...aliasStatements(record),
-      ...(await metaStatements(store, record, views, relations)),
-    ]
+    const { statements } = await publishedStatements(
+      store,
+      record,
+      views,
+      (view) => `SELECT * FROM ${DATA}.${identifier(view.name)}`,
+    )
     for (const statement of statements) await session.run(statement)
     await session.run(`CHECKPOINT ${catalog}`)
     return tables
@@ -98,17 +93,6 @@ async function copyTable(
     `SELECT count(*) AS n FROM ${DATA}.${identifier(name)}`,
   )
   return { name, rows: Number(n) }
-}
-
-function exportedRelations(views: readonly TableView[], record: LakeRecord): readonly Relation[] {
-  const tables = new Map(views.map((view) => [view.name, view]))
-  return relationsOf({
-    tables,
-    prefer: record.settings.prefer,
-    tableSql: (view) => `SELECT * FROM ${DATA}.${identifier(view.name)}`,
-    latestSql: () => undefined,
-    hasOneSource: (table) => hasOneSource(tables.get(table)),
-  }).relations
 }
 
 function taken(path: string): LakeError {

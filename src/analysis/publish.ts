@@ -7,15 +7,10 @@ import { refreshHead } from '../storage/lake/store.ts'
 import type { Store } from '../storage/lake/store.ts'
 import { snapshotSql } from '../storage/delta/relation.ts'
 import { tableViews } from '../storage/lake/view.ts'
-import type { TableView } from '../storage/lake/view.ts'
 import { Database } from '../storage/parquet/database.ts'
 import type { Session } from '../storage/parquet/database.ts'
 import { literal } from '../storage/parquet/sql.ts'
-import { metaStatements } from './meta.ts'
-import { aliasStatements, commentSql } from './published-relations.ts'
-import type { Relation } from './relation.ts'
-import { createSql } from './relation.ts'
-import { hasOneSource, relationsOf } from './relations.ts'
+import { publishedStatements } from './published-relations.ts'
 
 /** The name of the published file. */
 export const VIEWS_FILE = 'analysis.duckdb'
@@ -96,13 +91,14 @@ async function build(
     ...view,
     directory: join(root, ...view.path.split('/')),
   }))
-  const relations = publishedRelations(views, record)
-  const statements = [
-    ...relations.map((relation) => createSql(relation)),
-    ...relations.map(commentSql),
-    ...aliasStatements(record),
-    ...(await metaStatements(store, record, views, relations, publication)),
-  ]
+  // The lists stand in the text of the views: other engines know no variables of ours.
+  const { relations, statements } = await publishedStatements(
+    store,
+    record,
+    views,
+    (view) => snapshotSql(view.directory, view.snapshot),
+    publication,
+  )
   const database = await Database.open({ threads: 1, memoryLimit: '256MB' })
   try {
     await database.using((session) => writeFile(session, path, statements))
@@ -110,18 +106,6 @@ async function build(
     await database.close()
   }
   return relations.filter((relation) => relation.kind === 'view').length
-}
-
-/** The lists stand in the text of the views: other engines know no variables of ours. */
-function publishedRelations(views: readonly TableView[], record: LakeRecord): readonly Relation[] {
-  const tables = new Map(views.map((view) => [view.name, view]))
-  return relationsOf({
-    tables,
-    prefer: record.settings.prefer,
-    tableSql: (view) => snapshotSql(view.directory, view.snapshot),
-    latestSql: () => undefined,
-    hasOneSource: (table) => hasOneSource(tables.get(table)),
-  }).relations
 }
 
 /** The file is the current database while it is built: a view must not keep the alias it was attached under. */

@@ -29,7 +29,7 @@ export async function thinPeriods(
   }
   const thin: ThinPeriod[] = []
   for (const { source, table, periods } of asked.values()) {
-    const counts = await countSymbols(context, source, table)
+    const counts = await countSymbols(context, source, table, periods)
     thin.push(...suspects(counts, today, periods).map((found) => ({ source, table, ...found })))
   }
   return thin
@@ -88,15 +88,20 @@ function nextQuarter(period: string, step: 1 | -1): string {
   return `${String(Math.floor(index / 4)).padStart(4, '0')}-${ENDS[((index % 4) + 4) % 4]!}`
 }
 
+/** Stocks by period, of these periods and those beside them. */
 async function countSymbols(
   context: SyncContext,
   source: string,
   table: string,
+  periods: ReadonlySet<string>,
 ): Promise<PeriodCount[]> {
+  const sorted = [...periods].toSorted()
+  const [from, to] = [nextQuarter(sorted[0]!, -1), nextQuarter(sorted.at(-1)!, 1)]
   const rows = await context.read<{ period: string; symbols: bigint }>(
     table,
     `SELECT CAST(end_date AS VARCHAR) AS period, count(DISTINCT symbol) AS symbols
-     FROM rows WHERE source = ${literal(source)} AND is_latest GROUP BY 1`,
+     FROM rows WHERE source = ${literal(source)} AND is_latest
+       AND end_date BETWEEN DATE ${literal(from)} AND DATE ${literal(to)} GROUP BY 1`,
   )
   return rows.map((row) => ({ period: row.period, symbols: Number(row.symbols) }))
 }

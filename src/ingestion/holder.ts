@@ -57,7 +57,7 @@ async function holdSource(store: Store, directory: string, source: string): Prom
   const text = `${JSON.stringify(own)}\n`
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const outcome = await publish(store.files, directory, name, text, store.effects)
-    if (outcome === 'published') return beating(store, directory, name, own)
+    if (outcome === 'published') return beating(store, directory, name, own.holderId, text)
     const other = await readHolder(store, directory, name)
     if (other && (await isAlive(store, directory, name, other))) throw held(source, other)
     await takeAway(store, directory, name, other)
@@ -68,13 +68,18 @@ async function holdSource(store: Store, directory: string, source: string): Prom
   })
 }
 
-function beating(store: Store, directory: string, name: string, own: Holder): Hold {
+function beating(
+  store: Store,
+  directory: string,
+  name: string,
+  holderId: string,
+  text: string,
+): Hold {
   const path = join(directory, name)
   const isOurs = async (): Promise<boolean> =>
-    (await readHolder(store, directory, name))?.holderId === own.holderId
+    (await readHolder(store, directory, name))?.holderId === holderId
   const beat = async (): Promise<void> => {
-    if (await isOurs())
-      await replace(store.files, directory, name, `${JSON.stringify(own)}\n`, store.effects)
+    if (await isOurs()) await replace(store.files, directory, name, text, store.effects)
   }
   let last: Promise<unknown> = Promise.resolve()
   const timer = setInterval(() => {

@@ -1,6 +1,6 @@
 /** The writer of a migration: old sync code calls it instead of its insert, and both sides are written. */
 import { catchUp } from '../migration/catch-up.ts'
-import { attachOldFile } from '../migration/old-file.ts'
+import { withOldFile } from '../migration/old-file.ts'
 import type { OldRows } from '../migration/outbox.ts'
 import { ensureOutbox, pendingBatches, writeBatch } from '../migration/outbox.ts'
 import { requireMigration } from '../migration/verify.ts'
@@ -90,21 +90,24 @@ export class DualWriter {
    * the lake, in one commit. After the cut-over into the lake only.
    */
   write(tables: Readonly<Record<string, DualRows>>): Promise<DualOutcome> {
-    const work = this.#tail.then(() => this.#write(tables))
-    this.#tail = work.catch(() => undefined)
-    return work
+    return this.#inTurn(() => this.#write(tables))
   }
 
   /** Batches that wait for the lake, brought in now; the number that still waits. */
   catchUp(): Promise<LakeSide | undefined> {
-    const work = this.#tail.then(() =>
+    return this.#inTurn(() =>
       this.#held(async (session) => {
         await this.#look()
         return this.#push(session)
       }),
     )
-    this.#tail = work.catch(() => undefined)
-    return work
+  }
+
+  /** One after the other. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work)
+    this.#tail = result.catch(() => undefined)
+    return result
   }
 
   /** Waits for what runs and lets go of everything. */
@@ -182,20 +185,12 @@ export class DualWriter {
     return { old: { kind: 'stopped' }, lake: outcome }
   }
 
-  async #held<T>(use: (session: Session) => Promise<T>): Promise<T> {
+  #held<T>(use: (session: Session) => Promise<T>): Promise<T> {
     const path = this.#migration?.old ?? this.#options.old!
-    const session = await this.#database.connect()
-    try {
-      const { waitMs = WAIT_MS } = this.#options
-      const detach = await attachOldFile(session, path, { write: true, waitMs })
-      try {
-        return await use(session)
-      } finally {
-        await detach()
-      }
-    } finally {
-      await session.close()
-    }
+    const { waitMs = WAIT_MS } = this.#options
+    return this.#database.using((session) =>
+      withOldFile(session, path, { write: true, waitMs }, () => use(session)),
+    )
   }
 
   #parts(tables: Readonly<Record<string, DualRows>>): OldRows[] {

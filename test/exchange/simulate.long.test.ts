@@ -11,8 +11,12 @@ interface Simulation {
 }
 
 /** `npm run simulate` with small numbers. */
-function simulate(...args: string[]): Promise<{ code: number | null; result: Simulation }> {
-  const child = spawn(process.execPath, ['torture/simulate.mjs', '--json', ...args], {
+function simulate(
+  every: number,
+  ...more: string[]
+): Promise<{ code: number | null; result: Simulation }> {
+  const args = ['--years', '1', '--symbols', '60', '--every', String(every)]
+  const child = spawn(process.execPath, ['torture/simulate.mjs', '--json', ...args, ...more], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let text = ''
@@ -23,16 +27,7 @@ function simulate(...args: string[]): Promise<{ code: number | null; result: Sim
 }
 
 test('a year in nine syncs, killed six times: equal to the record, vintage by vintage', async () => {
-  const { code, result } = await simulate(
-    '--years',
-    '1',
-    '--symbols',
-    '60',
-    '--every',
-    '45',
-    '--kills',
-    '6',
-  )
+  const { code, result } = await simulate(45, '--kills', '6')
   expect(result.differences).toEqual([])
   expect(code).toBe(0)
   expect(result.totals.kills).toBe(6)
@@ -44,16 +39,7 @@ test.each([
   ['vintage', /balance .*: 1 vintages, the exchange had 2/],
   ['report', /balance .* 600001\.SH: 0 vintages, the exchange had 1/],
 ])('a lost %s is found and named', async (fault, message) => {
-  const { code, result } = await simulate(
-    '--years',
-    '1',
-    '--symbols',
-    '60',
-    '--every',
-    '120',
-    '--plant',
-    fault,
-  )
+  const { code, result } = await simulate(120, '--plant', fault)
   expect(code).toBe(7)
   expect(result.different).toBeGreaterThan(0)
   for (const difference of result.differences) expect(difference).toMatch(message)
