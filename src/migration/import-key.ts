@@ -21,8 +21,7 @@ export async function proposedKey(
   const nameOf = new Map(columns.map((c) => [c.old.toLowerCase(), c.new]))
   if (primary.length > 0) return primary.map((name) => nameOf.get(name.toLowerCase())!)
   const symbol = columns.find((c) => isSymbolColumn(c.old))
-  const dates = columns.filter((c) => DATE.test(c.old))
-  const [date] = dates
+  const date = columns.find((c) => DATE.test(c.old))
   if (symbol && date) return [symbol.new, date.new]
   const single = symbol ?? date
   return single && (await isUnique(session, table, single.old)) ? [single.new] : []

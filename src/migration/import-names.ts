@@ -39,13 +39,13 @@ export function toStandard(
   const table = REPORTS.find(([pattern]) => pattern.test(old))?.[1]
   const symbols = columns.filter((c) => SYMBOL.test(c.name))
   const ends = columns.filter((c) => END_DATE.test(c.name) && c.delta === 'date')
-  const notices = columns.filter((c) => NOTICE_DATE.test(c.name) && c.delta === 'date')
+  const notice = columns.find((c) => NOTICE_DATE.test(c.name) && c.delta === 'date')
   if (table === undefined || symbols.length !== 1 || ends.length !== 1) return undefined
   const plain = lakeColumnNames(columns.map((c) => c.name))
   const names = columns.map((c, i) => {
     if (c === symbols[0]) return 'symbol'
     if (c === ends[0]) return 'end_date'
-    return c === notices[0] ? 'notice_date' : plain[i]!
+    return c === notice ? 'notice_date' : plain[i]!
   })
   const taken = names.some((name) => FILLED_IN.has(name.toLowerCase()))
   const distinct = new Set(names.map((name) => name.toLowerCase())).size === names.length

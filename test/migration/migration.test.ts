@@ -266,22 +266,6 @@ describe('dual writing', () => {
     expect(await rowsOf(lake, sql)).toEqual(await inOldFile(old, sql.replace('old.', '')))
   })
 
-  test('an engine that follows shows the old names of the state that there is, also of one that comes back', async () => {
-    const follower = await lake.analysis({ follow: true })
-    const both = { old: 'logs', table: 'logs', key: [], columns: ['n', 'words'] }
-    const one = { ...both, columns: [{ old: 'number', new: 'n' }] }
-    try {
-      for (const noted of [both, one, both, one]) {
-        await recordImport(lake, old, [noted])
-        const { columns } = await follower.table('SELECT * FROM old.logs LIMIT 0')
-        const names = noted.columns.map((c) => (typeof c === 'string' ? c : c.old))
-        expect(columns.map(({ name }) => name)).toEqual(names)
-      }
-    } finally {
-      await follower.close()
-    }
-  })
-
   test('an old file that is gone is named, and none is made in its place', async () => {
     await beginDualWrite(lake)
     const w = await writer()
