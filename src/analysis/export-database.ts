@@ -1,6 +1,4 @@
 /** A native `.duckdb` file with the rows of a lake version: tables in the schema `data`, and all views over them. */
-import { dirname, resolve } from 'node:path'
-import { LakeError } from '../model/errors.ts'
 import { snapshotSql } from '../storage/delta/relation.ts'
 import { makeDurable } from '../storage/files/make-durable.ts'
 import { takeLease } from '../storage/lake/lease.ts'
@@ -12,42 +10,30 @@ import type { Database, Session } from '../storage/parquet/database.ts'
 import { identifier, literal } from '../storage/parquet/sql.ts'
 import { publishedStatements } from './published-relations.ts'
 
-/** What an export wrote. */
-export interface ExportedDatabase {
-  readonly path: string
-  readonly version: number
-  readonly txnId: string
-  readonly tables: readonly { readonly name: string; readonly rows: number }[]
-  readonly sizeBytes: number
+/** A table of an export. */
+export interface ExportedTable {
+  readonly name: string
+  readonly rows: number
 }
 
 /** The schema of the tables; the views stand in `main` as in every engine. */
 const DATA = 'data'
 
-/** Writes a version into a file that every DuckDB from 1.1 on opens. The file appears whole or not at all. */
-export async function exportRecord(
+/** Writes a version into a new, durable file that every DuckDB from 1.1 on opens. */
+export async function writeDatabase(
   store: Store,
   record: LakeRecord,
   database: Database,
-  target: string,
-  options: { readonly overwrite?: boolean } = {},
-): Promise<ExportedDatabase> {
-  const path = resolve(target)
-  if (!options.overwrite && (await store.files.stat(path))) throw taken(path)
-  const temporary = `${path}.${store.effects.uuid()}.tmp`
+  path: string,
+): Promise<ExportedTable[]> {
   const lease = await takeLease(store, record)
   try {
-    const tables = await database.using((session) => build(store, record, session, temporary))
-    await makeDurable(temporary)
-    await store.files.remove(`${path}.wal`)
-    await store.files.rename(temporary, path)
-    await store.files.sync(dirname(path))
-    const { sizeBytes } = (await store.files.stat(path))!
-    return { path, version: record.version, txnId: record.txnId, tables, sizeBytes }
+    const tables = await database.using((session) => build(store, record, session, path))
+    await makeDurable(path)
+    return tables
   } finally {
     await lease?.close()
-    await store.files.remove(temporary).catch(() => false)
-    await store.files.remove(`${temporary}.wal`).catch(() => false)
+    await store.files.remove(`${path}.wal`).catch(() => false)
   }
 }
 
@@ -56,14 +42,14 @@ async function build(
   record: LakeRecord,
   session: Session,
   path: string,
-): Promise<{ name: string; rows: number }[]> {
+): Promise<ExportedTable[]> {
   const views = await tableViews(store, record)
   const catalog = `export_${store.effects.uuid().replaceAll('-', '')}`
   await session.run(`ATTACH ${literal(path)} AS ${catalog} (STORAGE_VERSION 'v1.0.0')`)
   try {
     // The file is the current database: a view must not keep the alias it was attached under.
     await session.run(`USE ${catalog}; CREATE SCHEMA ${DATA}`)
-    const tables: { name: string; rows: number }[] = []
+    const tables: ExportedTable[] = []
     for (const view of views) tables.push(await copyTable(session, view))
     const { statements } = await publishedStatements(
       store,
@@ -79,10 +65,7 @@ async function build(
   }
 }
 
-async function copyTable(
-  session: Session,
-  view: TableView,
-): Promise<{ name: string; rows: number }> {
+async function copyTable(session: Session, view: TableView): Promise<ExportedTable> {
   const { name, directory, snapshot, shape } = view
   const order = shape.clustering.map((column) => identifier(column)).join(', ')
   const sql = snapshotSql(directory, snapshot)
@@ -93,11 +76,4 @@ async function copyTable(
     `SELECT count(*) AS n FROM ${DATA}.${identifier(name)}`,
   )
   return { name, rows: Number(n) }
-}
-
-function taken(path: string): LakeError {
-  return new LakeError('INVALID_ARGUMENT', `there is a file already: ${path}`, {
-    details: { path },
-    next: 'Name another one, or say --overwrite.',
-  })
 }

@@ -32,6 +32,8 @@ process.on('SIGTERM', () => onSignal('SIGTERM'))
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.ok)
 })
+// Whoever no longer listens to words does not stop the work.
+process.stderr.on('error', () => undefined)
 
 async function main(): Promise<number> {
   let code: number = EXIT.ok

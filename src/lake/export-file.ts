@@ -1,6 +1,6 @@
 /** Results as files: written beside their place, complete and synced, then renamed. */
 import { randomUUID } from 'node:crypto'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import type { AnalysisEngine } from '../analysis/engine.ts'
 import type { StatementOptions } from '../analysis/limits.ts'
 import { LakeError } from '../model/errors.ts'
@@ -42,7 +42,24 @@ export async function exportParquet(
   })
 }
 
-async function replaceFile<T>(path: string, fill: (temporary: string) => Promise<T>): Promise<T> {
+/** What stands in a lake's directory for itself; other files may stand beside it. */
+const OF_LAKE = new Set(['_lake', 'warehouse', 'lake.toml', 'analysis.duckdb'])
+
+/** Refuses to write a result over a part of the lake. */
+export function checkNotOfLake(root: string, path: string): void {
+  const [first] = relative(resolve(root), resolve(path)).split(sep)
+  if (!OF_LAKE.has(first!)) return
+  throw new LakeError('INVALID_ARGUMENT', `${path} belongs to the lake itself`, {
+    details: { path, lake: root },
+    next: 'Write the result elsewhere.',
+  })
+}
+
+/** Writes a file beside its place and moves it there when it is whole. */
+export async function replaceFile<T>(
+  path: string,
+  fill: (temporary: string) => Promise<T>,
+): Promise<T> {
   const target = resolve(path)
   const directory = dirname(target)
   if ((await localFiles.stat(directory))?.kind !== 'directory') {

@@ -70,7 +70,7 @@ const nothing = {
   cutover: null,
   rollback: null,
   blocked: null,
-  next: 'Bring the tables of the old file into the lake and note where they came from: docs/migration.md.',
+  next: 'Run `marketlake migrate import FILE`; docs/migration.md has the whole road.',
 }
 
 async function stateOf(

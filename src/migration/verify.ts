@@ -80,7 +80,7 @@ export function requireMigration(record: LakeRecord): Migration {
   const migration = migrationOf(record)
   if (migration) return migration
   throw new LakeError('INVALID_ARGUMENT', 'no migration has begun in this lake', {
-    next: 'Bring the tables of the old file into the lake and note where they came from: docs/migration.md.',
+    next: 'Run `marketlake migrate import FILE`; docs/migration.md has the whole road.',
   })
 }
 

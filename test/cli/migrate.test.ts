@@ -1,11 +1,14 @@
 /** The commands of `migrate`, as processes: documents, words, and exit codes. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Lake } from '../../src/lake/lake.ts'
 import { marketlake } from '../support/command.ts'
 import { newLake } from '../support/lake.ts'
 import { inOldFile, migrated, oldFile } from '../support/migration.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 async function world(): Promise<{ lake: Lake; old: string }> {
   const old = await oldFile(
@@ -98,5 +101,45 @@ describe('migrate', () => {
     const waiting = json(lake, 'verify', '--wait', '30s')
     holder.stdin.write('go')
     expect(await waiting).toMatchObject({ code: 0, document: { equal: true } })
+  })
+})
+
+describe('a result is a file beside the lake', () => {
+  test('and never one of its own', async () => {
+    const lake = await newLake()
+    const run = (...args: string[]) => marketlake(['--lake', lake.root, ...args])
+    for (const own of [
+      'lake.toml',
+      '_lake/x.json',
+      'warehouse/daily/x.parquet',
+      'analysis.duckdb',
+    ]) {
+      const path = join(lake.root, own)
+      const out = await run('migrate', 'export', path, '--overwrite')
+      expect([out.code, out.stderr]).toEqual([2, expect.stringContaining('belongs to the lake')])
+      const query = await run('query', 'SELECT 1', '-f', 'csv', '-o', path)
+      expect([query.code, query.stderr]).toEqual([
+        2,
+        expect.stringContaining('belongs to the lake'),
+      ])
+    }
+    expect(
+      (await run('query', 'SELECT 1', '-f', 'csv', '-o', join(lake.root, 'mine.csv'))).code,
+    ).toBe(0)
+    const nowhere = await run('migrate', 'export', join(lake.root, 'none', 'x.duckdb'))
+    expect([nowhere.code, nowhere.stderr]).toEqual([
+      1,
+      expect.stringContaining('no such directory'),
+    ])
+  })
+
+  test('whole, also when nobody listens to the words any more', async () => {
+    const lake = await newLake()
+    const path = join(temporaryDirectory(), 'out.duckdb')
+    const args = [resolve('dist/cli/main.js'), '--lake', lake.root, 'migrate', 'export', path]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    child.stderr.destroy()
+    const [code] = (await once(child, 'close')) as [number | null]
+    expect([code, existsSync(path)]).toEqual([0, true])
   })
 })

@@ -3,7 +3,7 @@ import { openLake } from '../../lake/lake.ts'
 import type { Lake } from '../../lake/lake.ts'
 import { parseDuration } from '../../model/duration.ts'
 import { LakeError } from '../../model/errors.ts'
-import { exportParquet, writeOutputFile } from '../../lake/export-file.ts'
+import { checkNotOfLake, exportParquet, writeOutputFile } from '../../lake/export-file.ts'
 import type { ResultTable } from '../../storage/parquet/database.ts'
 import { jsonOf } from '../../storage/parquet/values.ts'
 import type { Attach } from '../attach.ts'
@@ -80,6 +80,7 @@ async function answerAlone(
 }
 
 function checkOptions(context: CliContext, { format, output, plot }: QueryOptions): void {
+  if (output !== undefined) checkNotOfLake(context.lake, output)
   if (format === 'parquet' && output === undefined) {
     throw new LakeError('INVALID_ARGUMENT', 'Parquet needs a file to write into', {
       next: 'Name it with -o FILE.',
