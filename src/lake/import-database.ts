@@ -1,7 +1,7 @@
 /** `migrate import`: the tables of an old `.duckdb` file, or of an exported one, become tables of the lake. */
 import { join, resolve } from 'node:path'
 import { copyOldFile } from '../migration/copy.ts'
-import { tableNames } from '../migration/import-plan.ts'
+import { refuseTwice, tableNames } from '../migration/import-plan.ts'
 import { checkOldFile } from '../migration/old-file-header.ts'
 import { OLD, withOldFile } from '../migration/old-file.ts'
 import { gatherSql, stockTables } from '../migration/one-a-stock.ts'
@@ -71,6 +71,7 @@ async function importFile(
       return joined(first, second, stocks)
     }
     const looked = await both(true)
+    refuseTwice(looked.plan.tables)
     if (options.dryRun) return looked
     // They come in two commits: what stands in the way of the second keeps the first out as well.
     refuseProblems(looked.plan)

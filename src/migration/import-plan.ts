@@ -67,6 +67,12 @@ export async function planImport(session: Session, choices: ImportChoices): Prom
   }
   const tables: PlannedTable[] = []
   for (const name of wanted) tables.push(await planTable(session, name, choices))
+  refuseTwice(tables)
+  return { tables, left: await leftOut(session) }
+}
+
+/** Throws if two old tables would become one. */
+export function refuseTwice(tables: readonly PlannedTable[]): void {
   const twice = tables.find(
     (a, i) => tables.findIndex((b) => b.table.toLowerCase() === a.table.toLowerCase()) < i,
   )
@@ -76,7 +82,6 @@ export async function planImport(session: Session, choices: ImportChoices): Prom
       next: `Give one another name: --map ${twice.old}=NAME.`,
     })
   }
-  return { tables, left: await leftOut(session) }
 }
 
 /** The tables of the attached old file. */

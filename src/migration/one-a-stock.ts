@@ -5,7 +5,7 @@ import { identifier, literal } from '../storage/parquet/sql.ts'
 
 /** Tables that belong together. */
 export interface StockTables {
-  /** What their names have in common; `stocks` if nothing. */
+  /** What their names have in common, `stocks` if nothing; numbered where a table or another group has that name. */
   readonly name: string
   readonly members: readonly { readonly table: string; readonly symbol: string }[]
 }
@@ -21,18 +21,37 @@ export async function stockTables(session: Session, alias: string): Promise<Stoc
      FROM duckdb_columns() WHERE database_name = ${literal(alias)} AND schema_name = 'main' AND NOT internal
      GROUP BY 1 ORDER BY 1`,
   )
-  const groups = new Map<string, { name: string; members: { table: string; symbol: string }[] }>()
+  const groups = new Map<string, StockGroup>()
   for (const { table, columns } of rows) {
     const match = NAME.exec(table)
     const symbol = match && parseSymbol(match[2]!.replaceAll(/[._]/g, ''))
     if (!symbol) continue
     const name = match[1] === '' ? 'stocks' : match[1]!
-    const key = `${name}\n${columns}`
+    const key = `${name.toLowerCase()}\n${columns}`
     const group = groups.get(key) ?? { name, members: [] }
     group.members.push({ table, symbol })
     groups.set(key, group)
   }
-  return [...groups.values()].filter((group) => group.members.length >= MEMBERS_MIN)
+  const found = [...groups.values()].filter((group) => group.members.length >= MEMBERS_MIN)
+  const tables = rows.map(({ table }) => table)
+  return named(found, tables)
+}
+
+interface StockGroup extends StockTables {
+  readonly members: { table: string; symbol: string }[]
+}
+
+/** Tables of one prefix and of two forms are two groups, and the prefix may be a table as well: names stay distinct. */
+function named(groups: readonly StockGroup[], tables: readonly string[]): StockTables[] {
+  const members = new Set(groups.flatMap((group) => group.members.map(({ table }) => table)))
+  const others = tables.filter((table) => !members.has(table))
+  const taken = new Set(others.map((table) => table.toLowerCase()))
+  return groups.map((group) => {
+    let name = group.name
+    for (let n = 2; taken.has(name.toLowerCase()); n++) name = `${group.name}_${String(n)}`
+    taken.add(name.toLowerCase())
+    return { ...group, name }
+  })
 }
 
 /** Tables in one statement; more make it slow to plan. */

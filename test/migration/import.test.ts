@@ -172,6 +172,31 @@ describe('an import', () => {
     expect(await rowsOf(lake, 'SELECT count(*) AS n FROM bar')).toEqual([{ n: 150n }])
   })
 
+  test('groups of one prefix keep names of their own, also beside a table of that name', async () => {
+    const stocks = Array.from({ length: 40 }, (_, i) => 600000 + i)
+    const path = await oldFile(
+      ...stocks.map((code, i) =>
+        i % 2 === 0
+          ? `CREATE TABLE bar_${code} AS SELECT DATE '2024-01-01' AS trade_date, ${i} AS close`
+          : `CREATE TABLE BAR_${code} AS SELECT DATE '2024-01-01' AS trade_date, ${i} AS volume`,
+      ),
+      'CREATE TABLE bar AS SELECT 1 AS n UNION ALL SELECT 2',
+    )
+    const lake = await newLake()
+    const { plan } = await importDatabase(lake, path)
+    const made = plan.tables.map(({ table, rows }) => [table, rows])
+    expect(made).toEqual([
+      ['bar', 2],
+      ['BAR_2', 20],
+      ['bar_3', 20],
+    ])
+    expect(await rowsOf(lake, 'SELECT sum(n)::INTEGER AS n FROM bar')).toEqual([{ n: 3 }])
+    const sums = `SELECT (SELECT sum(close) FROM bar_3)::INTEGER AS close, (SELECT sum(volume) FROM BAR_2)::INTEGER AS volume`
+    expect(await rowsOf(lake, sums)).toEqual([{ close: 380, volume: 400 }])
+    const clash = importDatabase(lake, path, { map: { bar: 'one', bar_3: 'one' } })
+    expect((await failure(clash)).message).toContain('two old tables')
+  })
+
   test('a table that was there before is not touched', async () => {
     const path = await oldFile('CREATE TABLE mine AS SELECT 1 AS a')
     const lake = await newLake()
