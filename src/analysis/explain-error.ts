@@ -52,6 +52,8 @@ export async function namingRelations(
 /** True if a statement failed because a file below a directory is not there any more. */
 export function isMissingFile(error: unknown, directory: string): error is LakeError {
   if (!hasCode(error, 'IO_ERROR') && !hasCode(error, 'CORRUPT_FILE')) return false
+  // A file that is there and may not be read, or for which no descriptor is left, is not gone.
+  if ((error.details['errno'] ?? 'ENOENT') !== 'ENOENT') return false
   return (
     /No files found|Cannot open file|No such file/i.test(error.message) &&
     error.message.includes(directory)

@@ -97,7 +97,7 @@ describe('SQL', () => {
   })
 })
 
-test('a result larger than the memory streams through it', async () => {
+test('69, 78: a result larger than the memory streams through it', async () => {
   const small = await lake.analysis({ memoryLimit: '60MB', threads: 1 })
   let [rows, bytes] = [0, 0]
   for await (const part of small.stream(

@@ -11,10 +11,11 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { LakeError, field, openLake, schemaOf } from '../../src/index.ts'
 import { newLake } from '../support/lake.ts'
+import { asNobody } from '../support/nobody.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 let template: string
@@ -142,6 +143,15 @@ describe('a data file', () => {
     if (!loud) return
     expect(rows).toBeInstanceOf(LakeError)
     expect((rows as LakeError).message).toContain(name)
+  })
+
+  test.skipIf(process.platform === 'win32')('8: that may not be read', async () => {
+    const { root, name } = damaged((path) => chmodSync(path, 0))
+    const { rows, problems, other } = await asNobody([dirname(root), root], () => look(root))
+    expect(rows).toMatchObject({ code: 'IO_ERROR', details: { errno: 'EACCES' } })
+    expect((rows as LakeError).message).toContain(name)
+    expect(problems).toEqual([`a ${name}`])
+    expect(other).toEqual({ n: 500 })
   })
 
   test.skipIf(process.platform === 'win32')('9: a pipe does not hang', async () => {

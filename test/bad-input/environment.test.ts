@@ -7,6 +7,7 @@ import { field, openLake, schemaOf } from '../../src/index.ts'
 import type { Lake } from '../../src/index.ts'
 import { realEffects } from '../../src/model/effects.ts'
 import { committed, newLake, rowsOf } from '../support/lake.ts'
+import { asNobody } from '../support/nobody.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const rows = { name: 'rows', schema: schemaOf([field('k', 'long')]), key: ['k'] }
@@ -99,6 +100,22 @@ describe('68: a record of a newer version of this package', () => {
     },
   )
 })
+
+test.skipIf(process.platform === 'win32')(
+  '62: a lake that may not be written: reading works, writing is an error at once',
+  async () => {
+    const lake = await newLake()
+    await write(lake, 1)
+    const error = await asNobody([lake.root], async () => {
+      const reading = await openLake(lake.root, { maintenance: false })
+      expect(await rowsOf(reading, 'SELECT k FROM rows')).toEqual([{ k: 1n }])
+      const caught: unknown = await write(reading, 2).catch((failed: unknown) => failed)
+      await reading.close()
+      return caught
+    })
+    expect(error).toMatchObject({ code: 'IO_ERROR', details: { errno: 'EACCES' } })
+  },
+)
 
 test.skipIf(process.platform === 'win32')(
   '64: a hundred and sixty descriptors are enough to read and write',

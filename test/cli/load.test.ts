@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 
 describe('what goes in', () => {
-  test('a CSV: ids keep their zeros, dates are dates, empty cells are NULL', async () => {
+  test('61: a CSV: ids keep their zeros, dates are dates, empty cells are NULL', async () => {
     const csv = file(
       'ids.csv',
       'code,day,price,note\n000001,2024-01-02,1.5,\n600519,2024-01-02,,x\n',
@@ -82,7 +82,7 @@ describe('what goes in', () => {
     expect(document.rows).toEqual([['600519.SH', 'file', 1, '2025-04-07', 'backfill', 68.64]])
   })
 
-  test('types without a twin are stored in one that holds them', async () => {
+  test('55, 56: types without a twin are stored in one that holds them', async () => {
     const path = join(directory, 'types.parquet')
     await session()
       .run(`COPY (SELECT 1 AS k, 18446744073709551615::UBIGINT AS u, 'a'::ENUM('a','b') AS e,
@@ -94,7 +94,7 @@ describe('what goes in', () => {
     ])
   })
 
-  test('a timestamp without zone needs one', async () => {
+  test('54: a timestamp without zone needs one', async () => {
     const csv = file('times.csv', 'k,t\n1,2024-01-02 09:30:00\n')
     const refused = await json('load', 'times', csv, '--key', 'k')
     expect(refused.document.error.next).toContain('--timezone')
@@ -107,20 +107,20 @@ describe('what goes in', () => {
 describe('what is refused leaves nothing behind', () => {
   const cut = new Uint8Array([0x50, 0x41, 0x52, 0x31, 1, 2, 3, 4, 5, 6, 7, 8])
   test.each<[string, string, string | Uint8Array, readonly string[], string, RegExp]>([
-    ['an empty file', 'empty.csv', '', [], 'CORRUPT_FILE', /empty/],
+    ['61: an empty file', 'empty.csv', '', [], 'CORRUPT_FILE', /empty/],
     ['a missing key column', 'nokey.csv', 'v\n1\n', ['--key', 'k'], 'COLUMN_NOT_FOUND', /\bk\b/],
-    ['a NULL in a key', 'null.csv', 'k,v\n1,2\n,3\n', ['--key', 'k'], 'NULL_KEY', /row 2/],
+    ['50: a NULL in a key', 'null.csv', 'k,v\n1,2\n,3\n', ['--key', 'k'], 'NULL_KEY', /row 2/],
     [
-      'a key twice',
+      '51: a key twice',
       'twice.csv',
       'k,v\n1,2\n1,3\n',
       ['--key', 'k'],
       'DUPLICATE_KEY',
       /2 rows|1 row/,
     ],
-    ['a file cut in two', 'cut.parquet', cut, ['--key', 'k'], 'CORRUPT_FILE', /cut\.parquet/],
+    ['1: a file cut in two', 'cut.parquet', cut, ['--key', 'k'], 'CORRUPT_FILE', /cut\.parquet/],
     [
-      'no Parquet at all',
+      '1: no Parquet at all',
       'text.parquet',
       'hello world, hello',
       ['--key', 'k'],
@@ -129,7 +129,14 @@ describe('what is refused leaves nothing behind', () => {
     ],
     ['an unknown format', 'x.docx', 'x', ['--key', 'k'], 'INVALID_ARGUMENT', /docx|format/],
     ['no key for a new table', 'plain.csv', 'k\n1\n', [], 'INVALID_ARGUMENT', /identifies a row/],
-    ['a broken JSON line', 'bad.jsonl', '{"k":1}\n{"k":\n', ['--key', 'k'], '', /bad\.jsonl|JSON/],
+    [
+      '61: a broken JSON line',
+      'bad.jsonl',
+      '{"k":1}\n{"k":\n',
+      ['--key', 'k'],
+      '',
+      /bad\.jsonl|JSON/,
+    ],
   ])('%s', async (_, name, content, options, code, message) => {
     const before = (await json('history')).document[0].version
     const { document, code: exit } = await json('load', 'fresh', file(name, content), ...options)
@@ -145,7 +152,7 @@ describe('what is refused leaves nothing behind', () => {
     expect(document.error.message).toContain('nowhere.csv')
   })
 
-  test('a cell that does not fit names column, row and type', async () => {
+  test('61: a cell that does not fit names column, row and type', async () => {
     const { document } = await json(
       'load',
       'ids',
@@ -160,7 +167,7 @@ describe('what is refused leaves nothing behind', () => {
     expect(document.error.message).toMatch(/key/)
   })
 
-  test('a time of day', async () => {
+  test('54: a time of day', async () => {
     const path = join(directory, 'time.parquet')
     await session().run(`COPY (SELECT 1 AS k, TIME '09:30:00' AS t) TO '${path}' (FORMAT parquet)`)
     const { document } = await json('load', 'fresh', 'time.parquet', '--key', 'k')

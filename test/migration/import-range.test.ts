@@ -11,7 +11,7 @@ function sums(...values: readonly bigint[]): Promise<string> {
   return oldFile(`CREATE TABLE sums AS SELECT * FROM (VALUES ${rows}, (99, NULL)) t(id, total)`)
 }
 
-test('a HUGEINT of 39 digits is told by table, column and value, and nothing is written', async () => {
+test('55: a HUGEINT of 39 digits is told by table, column and value, and nothing is written', async () => {
   const [path, lake] = [await sums(1n, MOST + 1n, -MOST - 1n), await newLake()]
   const { version } = await lake.head()
   const dry = await importDatabase(lake, path, { dryRun: true })
@@ -24,7 +24,7 @@ test('a HUGEINT of 39 digits is told by table, column and value, and nothing is 
   expect((await lake.head()).version).toBe(version)
 })
 
-test('a HUGEINT of 38 digits comes in as it is', async () => {
+test('55: a HUGEINT of 38 digits comes in as it is', async () => {
   const lake = await newLake()
   await importDatabase(lake, await sums(MOST, -MOST))
   expect(

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { torture } from '../../torture/run.mjs'
 
-test('nothing acknowledged is lost and nothing wrong is read', async () => {
+test('65: nothing acknowledged is lost and nothing wrong is read', async () => {
   const seed = Number(process.env['MARKETLAKE_SEED'] ?? Date.now() % 1_000_000_000)
   const result = await torture({ seconds: 10, seed, writers: 2, readers: 1 })
   const repeat = `seed ${String(seed)}: npm run torture -- --seconds 10 --seed ${String(seed)}`

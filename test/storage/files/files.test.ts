@@ -96,7 +96,7 @@ describe.each(WORLDS)('%s', (_name, open) => {
     expect(await files.list(root)).toEqual(['n'])
   })
 
-  test('the probe accepts a disk with hard links and refuses others by name', async () => {
+  test('34, 70: the probe accepts a disk with hard links and refuses others by name', async () => {
     await probeLinks(files, root)
     expect(await files.list(root)).toEqual([])
     const replacing: Files = { ...files, link: () => Promise.resolve('linked') }

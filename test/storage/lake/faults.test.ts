@@ -144,7 +144,7 @@ async function namedFiles(disk: MemoryDisk): Promise<Set<string>> {
   return named
 }
 
-describe('each I/O call fails', () => {
+describe('8, 62, 63: each I/O call fails', () => {
   test.each(Object.entries(OPERATIONS))('%s', async (name, operation) => {
     const base = await modelWorld(seeded(1))
     await operation.prepare?.(base, await openModel(base, 1))

@@ -258,7 +258,7 @@ describe('the laws hold', () => {
     expect(totals.acknowledged).toBeGreaterThan(SEEDS)
   })
 
-  test('beside foreign writers', async () => {
+  test('32: beside foreign writers', async () => {
     const totals = await runAll({ foreign: true })
     expect(totals.acknowledged).toBeGreaterThan(SEEDS)
     expect(totals.undone).toBeGreaterThan(0)

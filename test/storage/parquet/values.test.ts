@@ -79,7 +79,7 @@ describe('a value comes back', () => {
   })
 })
 
-describe('57: a value that does not fit is refused with column and row', () => {
+describe('55, 57: a value that does not fit is refused with column and row', () => {
   test.each<[DataType, unknown]>([
     ['long', 2 ** 53],
     ['long', 1.5],
