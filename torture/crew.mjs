@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { atEnd } from './disk.mjs'
 
 const WORKER = join(import.meta.dirname, 'worker.mjs')
 const FOREIGN = join(import.meta.dirname, 'foreign.py')
@@ -12,11 +13,13 @@ export class Crew {
   #incarnations = 0
   #options
   #log
+  #forget
   ending = false
 
   constructor(options, log) {
     this.#options = options
     this.#log = log
+    this.#forget = atEnd(() => this.#killEach())
   }
 
   /** Starts a member; whenever it ends by itself or is killed, it starts again. */
@@ -67,10 +70,15 @@ export class Crew {
 
   /** Kills everybody at once, and nobody comes back. */
   async killAll() {
-    this.ending = true
     const members = [...this.#members.values()]
-    for (const { child } of members) child.kill('SIGKILL')
+    this.#killEach()
     await Promise.all(members.map((member) => member.exited))
+    this.#forget()
+  }
+
+  #killEach() {
+    this.ending = true
+    for (const { child } of this.#members.values()) child.kill('SIGKILL')
   }
 
   /** Asks everybody to finish. Who does not within the time is killed and named. */
@@ -88,6 +96,7 @@ export class Crew {
     }, timeMs)
     await Promise.all(members.map((member) => member.exited))
     clearTimeout(timer)
+    this.#forget()
     return late
   }
 }

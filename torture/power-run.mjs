@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkHistory } from './check.mjs'
 import { Crew } from './crew.mjs'
+import { atEnd, keepLake, unmountDisk } from './disk.mjs'
 import { checkState } from './final.mjs'
 import { openHistory, readHistory } from './history.mjs'
 import { seeded } from './model.mjs'
@@ -30,11 +31,30 @@ function prepare(fs) {
   }
 }
 
-/** Cuts the power so often; stops at the first cut after which something is wrong. */
-export async function powerCuts({ fs, cuts, seed, onCut = () => undefined, rules = {} }) {
-  prepare(fs)
-  const base = mkdtempSync(join(tmpdir(), `marketlake-power-${fs}-`))
+/** Cuts the power so often; stops at the first cut after which something is wrong, and keeps that lake. */
+export async function powerCuts(options) {
+  prepare(options.fs)
+  const base = mkdtempSync(join(tmpdir(), `marketlake-power-${options.fs}-`))
   const mount = join(base, 'disk')
+  const end = (keep) => {
+    if (keep) keepLake(join(mount, 'lake'), base)
+    unmountDisk(mount)
+    rmSync(keep ? join(base, 'image') : base, { recursive: true, force: true })
+  }
+  const forget = atEnd(() => end(false))
+  let found = true
+  try {
+    const result = await cutAgain(base, mount, options)
+    found = result.violations.length > 0
+    if (found) result.violations.push({ law: 'see', base })
+    return result
+  } finally {
+    end(found)
+    forget()
+  }
+}
+
+async function cutAgain(base, mount, { fs, cuts, seed, onCut = () => undefined, rules = {} }) {
   const image = join(base, 'image')
   const history = join(base, 'history')
   for (const directory of [mount, history]) mkdirSync(directory)
@@ -70,10 +90,6 @@ export async function powerCuts({ fs, cuts, seed, onCut = () => undefined, rules
       `${fs} cut ${done}: ${result.counts.acknowledged} acknowledged, ${result.violations.length} violations\n`,
     )
   }
-  if (result.violations.length === 0) {
-    run('umount', mount)
-    rmSync(base, { recursive: true, force: true })
-  } else result.violations.push({ law: 'see', base })
   return { ...result, cuts: done, seconds: Math.round((Date.now() - startedMs) / 1000) }
 }
 

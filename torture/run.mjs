@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkHistory } from './check.mjs'
 import { Crew } from './crew.mjs'
+import { atEnd, keepLake, unmountDisk } from './disk.mjs'
 import { finalCheck } from './final.mjs'
 import { openHistory, readHistory } from './history.mjs'
 import { createTables, seeded } from './model.mjs'
@@ -48,6 +49,12 @@ export async function torture(options = {}) {
   mkdirSync(history)
   const disk = settings.fullDisk ? mountSmallDisk(join(base, 'disk')) : undefined
   const root = join(disk ?? base, 'lake')
+  const end = (keep) => {
+    if (keep) keepLake(root, base)
+    if (disk !== undefined) unmountDisk(disk)
+    if (!keep) rmSync(base, { recursive: true, force: true })
+  }
+  const forget = atEnd(() => end(false))
   const log = openHistory(history, 'harness')
   const startedMs = Date.now()
   try {
@@ -73,16 +80,14 @@ export async function torture(options = {}) {
     archive()
     const result = await conclude({ root, history, settings, late })
     result.seconds = Math.round((Date.now() - startedMs) / 1000)
-    if (result.violations.length === 0) clear(base, disk)
+    end(result.violations.length > 0)
     return { ...result, seed: settings.seed, directory: base }
   } catch (error) {
+    end(true)
     throw new Error(`seed ${settings.seed}, ${base}: ${error.message}`, { cause: error })
+  } finally {
+    forget()
   }
-}
-
-export function clear(base, disk) {
-  if (disk !== undefined) execFileSync('umount', ['-l', disk])
-  rmSync(base, { recursive: true, force: true })
 }
 
 /** The lake of a run. */
