@@ -55,7 +55,10 @@ export function columnsNamed(schema: Schema, names: readonly string[], table: st
   return schemaOf(schema.fields.filter((f) => wanted.has(f.name.toLowerCase())))
 }
 
-/** Makes a temporary table of rows or whole columns: of the part of `schema` that they name, which is returned. */
+/**
+ * Makes a temporary table of rows or whole columns: of the part of `schema` that they name, which is returned. Where
+ * they name nothing (no rows, or rows without a value) it is the whole schema, since no table has no column.
+ */
 export async function receiveInput(
   session: Session,
   name: string,
@@ -64,15 +67,19 @@ export async function receiveInput(
   table: string,
 ): Promise<{ readonly schema: Schema; readonly rows: number }> {
   if ('columns' in input) {
-    const given = columnsNamed(schema, Object.keys(input.columns), table)
+    const given = orWhole(columnsNamed(schema, Object.keys(input.columns), table), schema)
     await createTemporary(session, name, given)
     await appendColumns(session, name, given, input, table)
     return { schema: given, rows: Object.values(input.columns)[0]?.length ?? 0 }
   }
-  const given = columnsOfRows(schema, input, table)
+  const given = orWhole(columnsOfRows(schema, input, table), schema)
   await createTemporary(session, name, given)
   await appendRows(session, name, given, input, table)
   return { schema: given, rows: input.length }
+}
+
+function orWhole(given: Schema, schema: Schema): Schema {
+  return given.fields.length > 0 ? given : schema
 }
 
 /** Fills a temporary table, which has exactly the columns of `schema`, from rows. */
