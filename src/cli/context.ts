@@ -1,4 +1,5 @@
 /** What every command has: its global options, and where its data and words go. */
+import { isatty } from 'node:tty'
 import { LakeError, messageOf } from '../model/errors.ts'
 import { EXIT, exitCodeOf } from './exit-code.ts'
 import { textWidth } from './width.ts'
@@ -24,6 +25,8 @@ export interface CliContext {
   readonly signal: AbortSignal
 }
 
+const STDIN = 0
+
 /** The context of a run, from its options and environment. */
 export function contextOf(
   options: GlobalOptions,
@@ -36,7 +39,8 @@ export function contextOf(
     json: options.json ?? false,
     quiet: options.quiet ?? false,
     progress: options.progress ?? (options.quiet ? 'none' : terminal ? 'tty' : 'lines'),
-    interactive: process.stdin.isTTY && options.yes !== true,
+    // `process.stdin` would be opened by being asked.
+    interactive: isatty(STDIN) && options.yes !== true,
     signal,
   }
 }

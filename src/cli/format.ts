@@ -82,7 +82,7 @@ export function bytesText(bytes: number): string {
   return `${power === 0 ? scaled : scaled.toFixed(scaled < 10 ? 1 : 0)} ${units[power]}`
 }
 
-/** A count with thin separators: `1,375,849`. */
+/** A whole number with separators: `1,375,849`. Node's own way loads its data of all languages first. */
 export function countText(count: number | bigint): string {
-  return count.toLocaleString('en-US')
+  return String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ',')
 }

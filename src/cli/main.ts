@@ -1,62 +1,12 @@
 #!/usr/bin/env node
-/** The command `marketlake`: parses its arguments, runs one command, and ends with an exit code that scripts can trust. */
-import { CommanderError } from 'commander'
-import { LakeError } from '../model/errors.ts'
-import { contextOf, reportError } from './context.ts'
-import type { CliContext, GlobalOptions } from './context.ts'
-import { EXIT } from './exit-code.ts'
-import { buildProgram } from './program.ts'
+/** The command `marketlake`. What only asks for help is answered at once; all else is loaded then. */
+import module from 'node:module'
+import { printHelp } from './help.ts'
 
-// DuckDB's calls occupy Node's thread pool; with its four threads a few queries would stop all file work.
-process.env['UV_THREADPOOL_SIZE'] ??= '16'
+// Node 22.8 and newer keep what they compiled.
+const { enableCompileCache } = module as { enableCompileCache?: () => unknown }
 
-const interruption = new AbortController()
-let signals = 0
-
-function onSignal(name: 'SIGINT' | 'SIGTERM'): void {
-  const code = name === 'SIGINT' ? EXIT.interrupted : EXIT.terminated
-  process.exitCode = code
-  // Without our handlers the signal ends the process at once, and a shell reads 130 or 143 of it. `process.exit`
-  // would wait for the queries that run.
-  if (++signals > 1) {
-    process.removeAllListeners(name)
-    process.kill(process.pid, name)
-    return
-  }
-  interruption.abort(code)
-  process.stderr.write('\nfinishing what is begun; once more to abort\n')
+if (!printHelp(process.argv.slice(2))) {
+  enableCompileCache?.()
+  void import('./run.ts').then(({ run }) => run())
 }
-
-process.on('SIGINT', () => onSignal('SIGINT'))
-process.on('SIGTERM', () => onSignal('SIGTERM'))
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(EXIT.ok)
-})
-// Whoever no longer listens to words does not stop the work.
-process.stderr.on('error', () => undefined)
-
-async function main(): Promise<number> {
-  let code: number = EXIT.ok
-  const program = buildProgram(async (options: GlobalOptions, run) => {
-    const context: CliContext = contextOf(options, interruption.signal)
-    code = await run(context)
-  })
-  try {
-    await program.parseAsync(process.argv)
-    return code
-  } catch (error) {
-    const json = process.argv.includes('--json')
-    if (!(error instanceof CommanderError)) return reportError(error, json)
-    if (error.exitCode === 0) return EXIT.ok
-    if (json) await reportError(usageError(error), json)
-    return EXIT.usage
-  }
-}
-
-function usageError(cause: CommanderError): LakeError {
-  const message = cause.message.replace(/^error: /, '')
-  return new LakeError('INVALID_ARGUMENT', message, { cause, next: 'See marketlake --help.' })
-}
-
-const code = await main()
-process.exitCode = signals > 0 ? (process.exitCode ?? code) : code

@@ -26,6 +26,8 @@ export function textWidth(text: string): number {
 
 function characterWidth(code: number): number {
   if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return 0
+  // Before the first sign that stands over others.
+  if (code < 0x300) return 1
   if (/\p{Mn}/u.test(String.fromCodePoint(code)) || code === 0x200b || code === 0x200d) return 0
   return WIDE.some(([from, to]) => code >= from && code <= to) ? 2 : 1
 }

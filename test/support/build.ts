@@ -3,5 +3,5 @@ import { execFileSync } from 'node:child_process'
 
 export function setup(): void {
   execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
-  execFileSync(process.execPath, ['scripts/after-build.mjs'], { stdio: 'inherit' })
+  execFileSync(process.execPath, ['scripts/bundle-cli.mjs'], { stdio: 'inherit' })
 }
