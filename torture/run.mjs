@@ -71,7 +71,8 @@ export async function torture(options = {}) {
       log,
       disk,
       faultMs: settings.faultMs,
-      untilMs: startedMs + settings.seconds * 1000,
+      // The time of the faults, however long the lake took to make.
+      untilMs: Date.now() + settings.seconds * 1000,
       isFound: settings.untilFound && (() => found(root, history, settings)),
     })
     log({ e: 'calm' })
