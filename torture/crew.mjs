@@ -68,6 +68,11 @@ export class Crew {
     }, timeMs)
   }
 
+  /** Stops everybody where he is, until he is killed. */
+  stopAll() {
+    for (const { child } of this.#members.values()) child.kill('SIGSTOP')
+  }
+
   /** Kills everybody at once, and nobody comes back. */
   async killAll() {
     const members = [...this.#members.values()]

@@ -1,141 +1,113 @@
 /**
- * `npm run torture:limits [-- --memory 128 --times 4]`: peak memory of each operation on a table so many times larger than the
- * memory limit, each in a process of its own; a lake of many versions, tables and files; descriptors after thousands of
- * commits. Linux only: it reads /proc.
+ * `npm run torture:limits [-- --only GROUP] [--memory 128 --times 4] [--versions N --tables N --files N]`: peak memory,
+ * time and descriptors of each operation, each in a process of its own, on a table so many times larger than the memory
+ * limit, and in lakes of many versions, tables and files. Linux only: it reads /proc.
  */
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { atEnd } from './disk.mjs'
+import { GROUPS } from './limits-groups.mjs'
 import { loadPackage } from './package.mjs'
 
 const { values } = parseArgs({
   options: {
+    only: { type: 'string' },
     memory: { type: 'string', default: '128' },
     times: { type: 'string', default: '4' },
+    versions: { type: 'string', default: '10000' },
+    tables: { type: 'string', default: '100' },
+    files: { type: 'string', default: '100000' },
     child: { type: 'string' },
-    root: { type: 'string' },
-    versions: { type: 'string', default: '2000' },
+    base: { type: 'string' },
   },
 })
-const COLUMNS = 12
-const ROW_BYTES = (COLUMNS + 1) * 8
-const rows = Math.ceil((Number(values.memory) * Number(values.times) * 2 ** 20) / ROW_BYTES)
-const api = await loadPackage()
+const sizes = Object.fromEntries(
+  ['memory', 'times', 'versions', 'tables', 'files'].map((name) => [name, Number(values[name])]),
+)
 
-const schema = api.schemaOf([
-  api.field('k', 'long'),
-  ...Array.from({ length: COLUMNS }, (_, i) => api.field(`c${i}`, 'double')),
-])
-const columns = Array.from({ length: COLUMNS }, (_, i) => `random() * ${i + 1} AS c${i}`).join(', ')
-const batch = (from, to, step = 1) =>
-  `SELECT range AS k, ${columns} FROM range(${from}, ${to}, ${step})`
+if (values.child === undefined) await runGroups()
+else await runChild(JSON.parse(values.child))
 
-const OPERATIONS = {
-  load: async (lake) => {
-    const part = Math.ceil(rows / 8)
-    for (let i = 0; i < 8; i++)
-      await must(
-        lake.write(`part ${i}`, async (tx) => {
-          await tx.ensure({ name: 'wide', schema, key: ['k'] })
-          await tx.append('wide', { sql: batch(i * part, (i + 1) * part) })
-        }),
-      )
-  },
-  'upsert of every 200th key': (lake) =>
-    must(lake.write('spread', (tx) => tx.upsert('wide', { sql: batch(0, rows, 200) }))),
-  'upsert of new keys': (lake) =>
-    must(lake.write('new', (tx) => tx.upsert('wide', { sql: batch(rows, rows + 100_000) }))),
-  optimize: (lake) => lake.optimize('wide'),
-  'verify --deep': (lake) => lake.verify({ deep: true }),
-  'query: sort and window over all rows': async (lake) => {
-    const engine = await lake.analysis()
-    await engine.query(
-      'SELECT max(r) FROM (SELECT row_number() OVER (ORDER BY c1, k) AS r FROM wide)',
-    )
-    await engine.close()
-  },
-  'many small commits': async (lake) => {
-    const before = readdirSync('/proc/self/fd').length
-    for (let i = 0; i < Number(values.versions); i++)
-      await must(
-        lake.write(`v${i}`, async (tx) => {
-          await tx.ensure({ name: 'small', schema: api.schemaOf([api.field('k', 'long')]) })
-          await tx.append('small', [{ k: i }])
-        }),
-      )
-    return { descriptors: readdirSync('/proc/self/fd').length - before }
-  },
-  'open at the head': async (lake) => {
-    const engine = await lake.analysis()
-    await engine.query('SELECT count(*) FROM small')
-    await engine.close()
-  },
-  'optimize of many files': (lake) => lake.optimize('small'),
-  vacuum: (lake) => lake.vacuum({ apply: true }),
-}
-
-async function must(work) {
-  const outcome = await work
-  if (outcome.kind !== 'committed') throw new Error(`${outcome.kind}: ${outcome.reason}`)
-  return outcome
-}
-
-if (values.child !== undefined) {
-  const lake = await api.openLake(values.root, { maintenance: false })
+/** One operation, in this process; prints what it took. */
+async function runChild({ group, operation }) {
+  const api = await loadPackage()
+  const root = join(values.base, 'lake')
+  const descriptors = () => readdirSync('/proc/self/fd').length
+  const before = descriptors()
+  let most = before
+  const watch = setInterval(() => (most = Math.max(most, descriptors())), 20)
   const startedMs = Date.now()
-  const result = await OPERATIONS[values.child](lake)
+  const note = await GROUPS[group].operations[operation]({ api, root, base: values.base, sizes })
   const seconds = (Date.now() - startedMs) / 1000
-  await lake.close()
-  const peak = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) >> 10
-  process.stdout.write(JSON.stringify({ peak, seconds, descriptors: result?.descriptors }))
-} else {
+  clearInterval(watch)
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const peakMb = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) >> 10
+  const left = descriptors() - before
+  process.stdout.write(`\n${JSON.stringify({ peakMb, seconds, note, most, left })}\n`)
+}
+
+async function runGroups() {
+  for (const [name, group] of Object.entries(GROUPS))
+    if (values.only === undefined || values.only.split(',').includes(name))
+      await runGroup(name, group)
+}
+
+/** The operations of a group, one after the other, on one lake. */
+async function runGroup(name, group) {
   const base = mkdtempSync(join(tmpdir(), 'marketlake-limits-'))
-  const root = join(base, 'lake')
+  const clear = () => rmSync(base, { recursive: true, force: true })
+  const forget = atEnd(clear)
+  await makeLake(join(base, 'lake'))
+  process.stdout.write(`\n${name}: memory_limit ${sizes.memory} MB, ${group.title(sizes)}\n`)
+  process.stdout.write('| operation | peak | time | descriptors |\n|---|---|---|---|\n')
+  for (const operation of Object.keys(group.operations)) {
+    const { status, stdout, stderr } = await operate(base, name, operation)
+    const result = status === 0 ? JSON.parse(stdout.trim().split('\n').at(-1)) : undefined
+    if (!result) process.exitCode = 1
+    process.stdout.write(result ? row(operation, result) : failed(operation, status, stderr))
+  }
+  clear()
+  forget()
+}
+
+/** The file of configuration lets a vacuum keep next to nothing. */
+async function makeLake(root) {
+  const api = await loadPackage()
+  mkdirSync(root)
   const effects = { now: Date.now, uuid: () => crypto.randomUUID(), random: Math.random }
   await api.initLake({ files: api.localFiles, effects, root })
   writeFileSync(
     join(root, 'lake.toml'),
-    `[limits]\nmemory = "${values.memory}MB"\nthreads = 2\n[retention]\nversions = "1 second"\n`,
+    `[limits]\nmemory = "${sizes.memory}MB"\nthreads = 2\n[retention]\nversions = "1 second"\nstaged = "1 second"\n`,
   )
-  process.stdout.write(
-    `memory_limit ${values.memory} MB, ${rows} rows × ${COLUMNS + 1} columns of 8 bytes = ${(rows * ROW_BYTES) >> 20} MB\n`,
-  )
-  for (const operation of Object.keys(OPERATIONS)) {
-    const { stdout, stderr, status } = spawnSync(
-      process.execPath,
-      [
-        import.meta.filename,
-        '--child',
-        operation,
-        '--root',
-        root,
-        '--memory',
-        values.memory,
-        '--times',
-        values.times,
-        '--versions',
-        values.versions,
-      ],
-      { encoding: 'utf8' },
-    )
-    if (status !== 0) {
-      process.stdout.write(`| ${operation} | FAILED | ${stderr.slice(0, 400)} |\n`)
-      process.exitCode = 1
-      continue
-    }
-    const { peak, seconds, descriptors } = JSON.parse(stdout)
-    const more = descriptors === undefined ? '' : `, ${descriptors} descriptors more than before`
-    process.stdout.write(`| ${operation} | ${peak} MB | ${seconds.toFixed(1)} s${more} |\n`)
-  }
-  const bytes = dataBytes(join(root, 'warehouse', 'wide'))
-  process.stdout.write(`table on disk: ${bytes >> 20} MB\n`)
-  rmSync(base, { recursive: true, force: true })
 }
 
-function dataBytes(directory) {
-  return readdirSync(directory)
-    .filter((n) => n.endsWith('.parquet'))
-    .reduce((sum, n) => sum + statSync(join(directory, n)).size, 0)
+async function operate(base, group, operation) {
+  const given = Object.entries(sizes).map(([name, size]) => `--${name}=${size}`)
+  const task = JSON.stringify({ group, operation })
+  const child = spawn(
+    process.execPath,
+    [import.meta.filename, `--child=${task}`, `--base=${base}`, ...given],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  const forget = atEnd(() => child.kill('SIGKILL'))
+  const said = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr']) child[name].on('data', (text) => (said[name] += text))
+  const status = await new Promise((resolve) =>
+    child.on('close', (code, signal) => resolve(code ?? signal)),
+  )
+  forget()
+  return { ...said, status }
+}
+
+function row(operation, { peakMb, seconds, note, most, left }) {
+  const what = note === undefined ? operation : `${operation}: ${note}`
+  return `| ${what} | ${peakMb} MB | ${seconds.toFixed(1)} s | ${most} open, ${left} left |\n`
+}
+
+function failed(operation, status, stderr) {
+  return `| ${operation} | FAILED: ${status} | ${stderr.trim().slice(0, 600).replaceAll('\n', ' ')} | |\n`
 }

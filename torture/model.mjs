@@ -57,7 +57,7 @@ const dayOf = (n) => new Date(Date.UTC(2025, 0, 1 + n)).toISOString().slice(0, 1
 
 /** Chooses an operation; its effect is all that the checker needs to know. */
 export function planOperation(chance, facts) {
-  const { w, s, head } = facts
+  const { w, s, head, scratchShare = 2 } = facts
   const int = (bound) => Math.floor(chance() * bound)
   const some = (count, make) => [...new Set(Array.from({ length: 1 + int(count) }, make))]
   const upsert = () => ({ t: 'upsert', w, s, ks: some(30, () => int(KEYS)) })
@@ -90,7 +90,7 @@ export function planOperation(chance, facts) {
     [3, () => [{ t: 'delete', m: 7 + int(20), r: int(7) }]],
     [3, () => [{ t: 'restore', to: Math.max(1, head - int(40)) }]],
     [6, () => [{ t: 'outside', b: `own/${w}.${s}.${int(1e6)}`, n: 1 + int(10) }]],
-    [2, () => [{ t: 'scratch', b: `${w}.${s}.${int(1e6)}` }]],
+    [scratchShare, () => [{ t: 'scratch', b: `${w}.${s}.${int(1e6)}` }]],
     [2, () => [{ t: 'widen', name: WIDTHS[int(WIDTHS.length)] }]],
   ]
   let at = chance() * plans.reduce((sum, [share]) => sum + share, 0)

@@ -41,6 +41,8 @@ const MUTANTS = [
     file: 'storage/files/local.js',
     from: /if \(windows\)\s*return;\s*const handle = await open\(directory, 'r'\);/,
     to: "return; const handle = await open(directory, 'r');",
+    // A commit that writes Delta logs is saved by their syncs: ext4 writes its whole journal with each.
+    more: ['--drops', '150'],
     by: 'power',
   },
   {
@@ -199,7 +201,16 @@ function command(mutant, seconds, seed) {
     return [vitest, 'run', '--project', mutant.project ?? 'quick', '--bail', '1', mutant.by]
   }
   if (mutant.by === 'power')
-    return ['torture/power.mjs', '--cuts', '40', '--fs', 'ext4', '--seed', String(seed)]
+    return [
+      'torture/power.mjs',
+      '--cuts',
+      '40',
+      '--fs',
+      'ext4',
+      '--seed',
+      String(seed),
+      ...(mutant.more ?? []),
+    ]
   const foreign = mutant.by === 'foreign' ? [] : ['--no-foreign']
   return [
     'torture/torture.mjs',

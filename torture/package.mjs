@@ -7,16 +7,17 @@ export const DIST = resolve(
   process.env['MARKETLAKE_TORTURE_DIST'] ?? join(import.meta.dirname, '..', 'dist'),
 )
 
-const load = (path) => import(pathToFileURL(join(DIST, path)).href)
+/** A module of the build. */
+export const loadInner = (path) => import(pathToFileURL(join(DIST, path)).href)
 
 /** Public functions and the few inner ones that the torture drives. */
 export async function loadPackage() {
   const [index, files, init, restore, snapshots] = await Promise.all([
-    load('index.js'),
-    load('storage/files/local.js'),
-    load('storage/lake/init.js'),
-    load('storage/lake/restore.js'),
-    load('storage/delta/load.js'),
+    loadInner('index.js'),
+    loadInner('storage/files/local.js'),
+    loadInner('storage/lake/init.js'),
+    loadInner('storage/lake/restore.js'),
+    loadInner('storage/delta/load.js'),
   ])
   return { ...index, ...files, ...init, ...restore, ...snapshots }
 }

@@ -107,9 +107,15 @@ async function cutOnce({ mount, image, root, history, settings, chance, log, inc
   crew.start({ role: 'writer', id: 0, maintenance: true })
   crew.start({ role: 'writer', id: 1, maintenance: false })
   if (incarnation % 3 === 0) crew.start({ role: 'maintenance', id: 0 })
-  await untilAcknowledged(history, `.${incarnation}.`, 2 + chance() * 20)
-  if (chance() < 0.3) crew.kill(crew.pick(chance))
-  await pause(chance() * 300)
+  const sharp = chance() < 0.5
+  await untilAcknowledged(history, `.${incarnation}.`, 2 + chance() * 20, sharp ? 5 : 100)
+  if (sharp) {
+    // Nobody's next sync may save what was just acknowledged.
+    crew.stopAll()
+  } else {
+    if (chance() < 0.3) crew.kill(crew.pick(chance))
+    await pause(chance() * 300)
+  }
   const from = Date.now()
   run('xfs_io', '-x', '-c', 'shutdown', mount)
   await crew.killAll()
@@ -123,7 +129,7 @@ async function cutOnce({ mount, image, root, history, settings, chance, log, inc
 }
 
 /** Waits until the processes of this round acknowledged so much: a cut before the first commit would show nothing. */
-async function untilAcknowledged(history, round, count) {
+async function untilAcknowledged(history, round, count, lookMs) {
   const acknowledged = () =>
     readdirSync(history)
       .filter((name) => name.includes(round))
@@ -133,7 +139,7 @@ async function untilAcknowledged(history, round, count) {
         0,
       )
   const until = Date.now() + 20_000
-  while (acknowledged() < count && Date.now() < until) await pause(100)
+  while (acknowledged() < count && Date.now() < until) await pause(lookMs)
 }
 
 async function unmount(mount) {

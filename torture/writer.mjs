@@ -48,7 +48,12 @@ async function nextBatch(lake, w) {
 
 async function writeOnce(task, lake, i, s) {
   const { api, chance, log, id } = task
-  const effects = planOperation(chance, { w: id, s, head: lake.store.head.version })
+  const effects = planOperation(chance, {
+    w: id,
+    s,
+    head: lake.store.head.version,
+    scratchShare: task.scratchShare,
+  })
   const batch = `${task.name}/${i}`
   const appends = effects.some((effect) => effect.t === 'append')
   log({ e: 'invoke', batch, effects })
