@@ -7,6 +7,7 @@ import type { ColumnData } from '../storage/parquet/columns.ts'
 import { readColumns } from '../storage/parquet/columns.ts'
 import { Database } from '../storage/parquet/database.ts'
 import type { DatabaseOptions, ResultTable, Session } from '../storage/parquet/database.ts'
+import { trustFiles } from '../storage/parquet/file-trust.ts'
 import { identifier, literal } from '../storage/parquet/sql.ts'
 import { rowObjects } from '../storage/parquet/values.ts'
 import type { Row } from '../storage/parquet/values.ts'
@@ -100,7 +101,8 @@ export async function openEngine(
     const catalog = resident.length > 0 ? RESIDENT_CATALOG : undefined
     if (catalog !== undefined) await database.using((session) => session.run(ATTACH_RESIDENT))
     const shown = { record, follow, resident, attached: attach, catalog, oldNames }
-    return new AnalysisEngine({ store, database, lease, timeoutMs, ...shown })
+    const trust = await trustFiles(database)
+    return new AnalysisEngine({ store, database, trust, lease, timeoutMs, ...shown })
   } catch (error) {
     await lease?.close()
     throw error
@@ -234,13 +236,14 @@ export class AnalysisEngine {
       })
     }
     const { record } = await this.#stage.ready()
-    const { store, database, follow, lease, timeoutMs } = this.#parts
+    const { store, database, trust, follow, lease, timeoutMs } = this.#parts
     const catalog = `asof_${crypto.randomUUID().replaceAll('-', '')}`
     await database.using((session) => session.run(`ATTACH ':memory:' AS ${identifier(catalog)}`))
     const { strict = false, include = [] } = options
     return new AnalysisEngine({
       store,
       database,
+      trust,
       record,
       follow: false,
       // The parent's lease moves on with the parent.

@@ -1,6 +1,7 @@
 /** The stage of an engine: connections on which statements run, and views that move from version to version. */
 import type { Parameters } from '../storage/parquet/bind.ts'
 import type { Database, Session } from '../storage/parquet/database.ts'
+import type { FileTrust } from '../storage/parquet/file-trust.ts'
 import { identifier } from '../storage/parquet/sql.ts'
 import { tableNamesOf } from '../storage/parquet/statement.ts'
 import type { Lease } from '../storage/lake/lease.ts'
@@ -20,6 +21,7 @@ import type { Knowledge } from './knowledge.ts'
 import { metaStatements } from './meta.ts'
 import { passedTree } from './passed.ts'
 import { OLD_SCHEMA, oldRelations } from './old-relations.ts'
+import { namesFiles } from './outside-files.ts'
 import { createSql } from './relation.ts'
 import type { ResidentState } from './resident.ts'
 import { COMPRESS_RESIDENT, residentMove, residentTables } from './resident.ts'
@@ -28,6 +30,7 @@ import { COMPRESS_RESIDENT, residentMove, residentTables } from './resident.ts'
 export interface EngineParts {
   readonly store: Store
   readonly database: Database
+  readonly trust: FileTrust
   readonly record: LakeRecord
   readonly follow: boolean
   readonly lease: Lease | undefined
@@ -50,6 +53,8 @@ export interface EngineParts {
 export interface Held {
   readonly session: Session
   readonly display: Display
+  /** Ends the doubt about files that the statement brought with it. */
+  readonly trustAgain?: () => Promise<void>
 }
 
 /** Connections and views of one engine. It must be closed. */
@@ -120,7 +125,11 @@ export class Stage {
         ? new Map<string, never>()
         : restrictionsOf(tree, relations, parameters)
       await tellLists(session, display.lists, restrictions)
-      const held = { session, display }
+      const held = {
+        session,
+        display,
+        ...(namesFiles(tree, macros) && { trustAgain: await this.#parts.trust.doubt() }),
+      }
       this.#held.add(held)
       return held
     } catch (error) {
@@ -160,6 +169,7 @@ export class Stage {
   /** The lease goes on to the oldest version that some statement still reads. */
   async release(held: Held): Promise<void> {
     this.#held.delete(held)
+    await held.trustAgain?.()
     await this.#protect()
   }
 

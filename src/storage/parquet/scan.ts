@@ -56,7 +56,7 @@ function branchSql(scan: Scan, files: readonly ScanFile[], branch: number): stri
   const columns = scan.schema.fields.map((f, i) =>
     outside.includes(f.name)
       ? castColumn(f, partitionValue(f))
-      : castColumn(f, renamed(`f.${identifier(physical[i]!.name)}`, physical[i]!.type, f.type)),
+      : storedColumn(f, physical[i]!, files[0]!.complete),
   )
   if (scan.fileColumn) columns.push(`f.${FILE} AS ${identifier(scan.fileColumn)}`)
   if (scan.rowColumn) columns.push(`f.${VIRTUAL_ROW} AS ${identifier(scan.rowColumn)}`)
@@ -66,6 +66,14 @@ function branchSql(scan: Scan, files: readonly ScanFile[], branch: number): stri
   const list = scan.fileList?.(files, branch) ?? pathList(files.map((f) => f.path))
   const source = readParquet(scan, files, inside, list)
   return `SELECT ${columns.join(', ')} FROM ${source} f${partition}${thinning(files)}`
+}
+
+/** Binding a cast costs as much as the column, for every column of a view and in every statement. */
+function storedColumn(column: Field, physical: Field, complete: boolean): string {
+  const stored = `f.${identifier(physical.name)}`
+  if (!complete || duckdbType(physical.type) !== duckdbType(column.type))
+    return castColumn(column, renamed(stored, physical.type, column.type))
+  return physical.name === column.name ? stored : `${stored} AS ${identifier(column.name)}`
 }
 
 /** Takes out the deleted rows; files with and without them are never in one branch. */
