@@ -5,7 +5,10 @@ import type { Files } from '../storage/files/files.ts'
 import type { Session } from '../storage/parquet/database.ts'
 import { identifier, literal, pathLiteral } from '../storage/parquet/sql.ts'
 import { duckdbType } from '../storage/parquet/types.ts'
-import type { Row } from '../storage/parquet/values.ts'
+import { ZONE } from './cell-types.ts'
+import { csvRelation } from './csv-file.ts'
+import { checkJson, jsonRelation } from './json-file.ts'
+import type { RoundedNumber } from './json-file.ts'
 
 /** What a file holds, by its name. */
 export type FileFormat = 'parquet' | 'csv' | 'json'
@@ -52,70 +55,34 @@ export interface InputRelation {
   readonly sql: string
   /** True if every column is still text. */
   readonly untyped: boolean
+  /** Numbers of JSON that doubles would change. */
+  readonly rounded: readonly RoundedNumber[]
 }
 
-/** A SELECT over files of one format. */
-export function inputRelation(paths: readonly string[], format: FileFormat): InputRelation {
-  const parts = paths.map((path) => `SELECT * FROM ${reader(path, format)}`)
-  return { sql: parts.join(' UNION ALL BY NAME '), untyped: format === 'csv' }
+/** A SELECT over files of one format. JSON is looked through first. */
+export async function inputRelation(
+  session: Session,
+  paths: readonly string[],
+  format: FileFormat,
+): Promise<InputRelation> {
+  const parts: string[] = []
+  const rounded: RoundedNumber[] = []
+  for (const path of paths) {
+    if (format === 'json') rounded.push(...(await checkJson(session, path)))
+    parts.push(`SELECT * FROM ${await reader(session, path, format)}`)
+  }
+  return { sql: parts.join(' UNION ALL BY NAME '), untyped: format === 'csv', rounded }
 }
 
-function reader(path: string, format: FileFormat): string {
+function reader(session: Session, path: string, format: FileFormat): Promise<string> | string {
   switch (format) {
     case 'parquet':
       return `read_parquet(${pathLiteral(path)}, hive_partitioning=false)`
     case 'csv':
-      // Every cell stays text: `000001` must not become 1, and a ragged row is an error.
-      return `read_csv(${pathLiteral(path)}, header=true, all_varchar=true, hive_partitioning=false, strict_mode=true)`
+      return csvRelation(session, path)
     case 'json':
-      return `read_json(${pathLiteral(path)}, format='auto', sample_size=-1, hive_partitioning=false, maximum_object_size=33554432)`
+      return jsonRelation(path)
   }
-}
-
-/** Columns that identify stocks are texts, whatever their digits look like. */
-const CODE_NAME = /^(symbol|code|ts_code|secucode|security_code|stock_code|isin)$/i
-
-/** Types of text columns as their values show: integers without leading zeros, numbers, ISO dates and times, else text. */
-export async function inferTypes(
-  session: Session,
-  table: string,
-  names: readonly string[],
-  timezone: string | undefined,
-): Promise<Map<string, Field['type']>> {
-  const tests = names.map((name, i) => {
-    const value = identifier(name)
-    const present = `${value} IS NOT NULL AND ${value} <> ''`
-    return [
-      `count(*) FILTER (${present}) AS n${i}`,
-      `count(*) FILTER (regexp_full_match(${value}, '-?(0|[1-9][0-9]{0,17})')) AS i${i}`,
-      `count(*) FILTER (regexp_full_match(${value}, '-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?')) AS d${i}`,
-      `count(*) FILTER (regexp_full_match(${value}, '[0-9]{4}-[0-9]{2}-[0-9]{2}') AND TRY_CAST(${value} AS DATE) IS NOT NULL) AS t${i}`,
-      `count(*) FILTER (regexp_full_match(${value}, '${MOMENT}') AND TRY_CAST(${value} AS TIMESTAMPTZ) IS NOT NULL) AS m${i}`,
-    ].join(', ')
-  })
-  const row = await session.row(`SELECT ${tests.join(', ')} FROM ${identifier(table)}`)
-  const moment = timezone === 'ntz' ? 'timestamp_ntz' : 'timestamp'
-  return new Map(names.map((name, i) => [name, typeByCounts(row, i, name, moment)]))
-}
-
-/** A date and a time of day, and the zone it may end with. */
-const ZONE = '( ?[zZ]| ?[+-][0-9]{2}(:?[0-9]{2})?)'
-const MOMENT = `[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?${ZONE}?`
-
-function typeByCounts(
-  row: Row,
-  i: number,
-  name: string,
-  moment: 'timestamp' | 'timestamp_ntz',
-): Field['type'] {
-  const [all, integers, numbers, dates, moments] = ['n', 'i', 'd', 't', 'm'].map(
-    (key) => row[`${key}${i}`],
-  )
-  if (all === 0n || CODE_NAME.test(name)) return 'string'
-  if (integers === all) return 'long'
-  if (numbers === all) return 'double'
-  if (dates === all) return 'date'
-  return moments === all ? moment : 'string'
 }
 
 /** The text of a cell as a value of a type; empty text is NULL, except in text columns. */
@@ -125,7 +92,10 @@ export function parseCell(column: Field, expression: string, timezone?: string):
   const present = `nullif(trim(${expression}), '')`
   // 20240229 is how most sources write dates.
   const dashed = `regexp_replace(${present}, '^([0-9]{4})([0-9]{2})([0-9]{2})$', '\\1-\\2-\\3')`
-  return `TRY_CAST(${column.type === 'date' ? dashed : present} AS ${duckdbType(column.type)})`
+  const value = `TRY_CAST(${column.type === 'date' ? dashed : present} AS ${duckdbType(column.type)})`
+  if (column.type !== 'double' && column.type !== 'float') return value
+  // 1e400 is a number, and infinity is another one.
+  return `CASE WHEN isinf(${value}) AND regexp_matches(${present}, '[0-9]') THEN NULL ELSE ${value} END`
 }
 
 /** A text with a zone says its moment itself; one without is of the zone that was named. */

@@ -15,17 +15,19 @@ import { localFiles } from '../storage/files/local.ts'
 import type { Session } from '../storage/parquet/database.ts'
 import { relationSchema } from '../storage/parquet/inspect.ts'
 import { identifier, literal } from '../storage/parquet/sql.ts'
+import { inferTypes } from './cell-types.ts'
+import { csvError } from './csv-file.ts'
 import {
   checkCells,
   checkInputFile,
   formatOf,
-  inferTypes,
   inputRelation,
   parseCell,
   storableTypes,
   withTimezone,
 } from './input-file.ts'
 import { isEncodingError, withUtf8Copies } from './gbk-file.ts'
+import { refuseRounded } from './json-file.ts'
 import type { Lake } from './lake.ts'
 
 /** How files are loaded. */
@@ -118,8 +120,12 @@ async function readFiles(
   try {
     return await materialize(session, paths, options)
   } catch (error) {
-    if (!formats.has('csv') || !isEncodingError(error)) throw error
-    return withUtf8Copies(localFiles, paths, (copies) => materialize(session, copies, options))
+    if (!formats.has('csv') || !isEncodingError(error)) throw csvError(error, paths)
+    return withUtf8Copies(localFiles, paths, (copies) =>
+      materialize(session, copies, options).catch((failed: unknown) =>
+        Promise.reject(csvError(failed, paths)),
+      ),
+    )
   }
 }
 
@@ -128,7 +134,7 @@ async function materialize(
   paths: readonly string[],
   options: LoadOptions,
 ): Promise<{ name: string; untyped: boolean }> {
-  const relation = inputRelation(paths, formatOf(paths[0]!))
+  const relation = await inputRelation(session, paths, formatOf(paths[0]!))
   const name = temporaryName('file')
   await session.run(`CREATE OR REPLACE TEMP VIEW ${identifier(`${name}_raw`)} AS ${relation.sql}`)
   const raw = `SELECT * FROM ${identifier(`${name}_raw`)}`
@@ -136,6 +142,7 @@ async function materialize(
   const columns = described
     .columnNames()
     .map((column, i) => ({ name: column, duckdbType: described.columnType(i).toString() }))
+  refuseRounded(columns, relation.rounded)
   const storable = storableTypes(withTimezone(raw, columns, options.timezone), columns)
   await session.share(name, storable)
   return { name, untyped: relation.untyped }
