@@ -58,7 +58,9 @@ describe('files that a statement names', () => {
   test('that fail leave no doubt behind', async () => {
     const { engine, path } = await engineAndFile()
     await expect(engine.query(`SELECT * FROM '${path}'`)).rejects.toThrow('No files found')
-    await expect(engine.query(`SELECT nothing FROM daily, '${path}'`)).rejects.toThrow('nothing')
+    await expect(engine.query(`SELECT nothing FROM daily, '${path}'`)).rejects.toThrow(
+      'No files found',
+    )
     expect(await engine.query(MODE)).toEqual([{ mode: 'NO_VALIDATION' }])
   })
 })
