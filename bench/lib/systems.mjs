@@ -29,12 +29,12 @@ function sync(path) {
 }
 
 /** Writes the data of all systems into two Parquet files. */
-export async function writeInputs(directory, { days }) {
+export async function writeInputs(directory, { days, fromQuarter = 0 }) {
   mkdirSync(directory, { recursive: true })
   const db = await plainDuckDb()
   const reports = join(directory, 'reports.parquet')
   const bars = join(directory, 'bars.parquet')
-  await db.run(`COPY (${reportsSql()}) TO ${quoted(reports)} (FORMAT parquet)`)
+  await db.run(`COPY (${reportsSql({ fromQuarter })}) TO ${quoted(reports)} (FORMAT parquet)`)
   await db.run(`COPY (${barsSql({ days })}) TO ${quoted(bars)} (FORMAT parquet)`)
   db.close()
   return { reports, bars }

@@ -1,0 +1,140 @@
+/**
+ * `npm run bench:peers`: a lake against native DuckDB, one Parquet file, Delta, DuckLake, Lance, Iceberg and ArcticDB,
+ * through Python clients, in one run and in turns, on the same data and the same writes. Every answer is compared.
+ * Options: --quick (fewer rounds), --json (one line on stdout), --write (the section of bench/README.md), --only a,b,
+ * --small (8 quarters and 20 days, to see that everything runs).
+ */
+import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { queries } from './lib/data.mjs'
+import { peerInputs } from './lib/peer-inputs.mjs'
+import { pythonWithPackages, startPeer } from './lib/peer-process.mjs'
+import { peersText } from './lib/peer-report.mjs'
+import { writeSection } from './lib/section.mjs'
+import { askInTurns, loadInTurns, lostAgainst, writeInTurns } from './sections/peers.mjs'
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean' },
+    json: { type: 'boolean' },
+    write: { type: 'boolean' },
+    only: { type: 'string' },
+    small: { type: 'boolean' },
+  },
+})
+const rounds = options.small ? 1 : options.quick ? 5 : 15
+const writeRounds = options.small ? 1 : options.quick ? 3 : 9
+const say = (text) => process.stderr.write(`${text}\n`)
+const directory = mkdtempSync(join(tmpdir(), 'marketlake-peers-'))
+const output = fileURLToPath(new URL('out/', import.meta.url))
+
+/** Names in the tables, and where each system is: two of them are the lake, seen from Python and from Node. */
+const SYSTEMS = {
+  'DuckDB native': 'native',
+  'marketlake, views': 'views',
+  'marketlake, engine': 'engine',
+  'one Parquet file, DuckDB': 'parquet-duckdb',
+  'one Parquet file, Polars': 'parquet-polars',
+  'Delta (delta-rs, DuckDB)': 'delta',
+  'DuckLake, SQLite': 'ducklake',
+  'Lance + BTREE': 'lance',
+  'Iceberg (pyiceberg, DuckDB)': 'iceberg',
+  'ArcticDB, LMDB': 'arctic',
+}
+
+const OF_LAKE = new Set(['views', 'engine'])
+
+async function main() {
+  const python = pythonWithPackages(say)
+  say('making the data')
+  const inputs = await peerInputs(join(directory, 'inputs'), {
+    small: options.small ?? false,
+    rounds: writeRounds + 1,
+  })
+  mkdirSync(output, { recursive: true })
+  const log = openSync(join(output, 'peers.log'), 'w')
+  const load = loadavg()[0]
+  const systems = await startAll(python, log)
+  try {
+    const loads = await loadInTurns(systems, inputs.loads, say)
+    const asked = queries('{reports}', '{bars}')
+    const questions = await askInTurns(systems, Object.keys(asked), { rounds, say })
+    const { writes, probes } = await writeInTurns(systems, inputs.writes, say)
+    return {
+      when: new Date().toISOString().slice(0, 16),
+      rounds,
+      machine: machine(python, load),
+      systems: await described(systems),
+      loads,
+      questions,
+      writes,
+      probes,
+      lost: lostAgainst(systems, { ...questions, ...writes }),
+    }
+  } finally {
+    for (const { peer } of systems) peer?.close()
+  }
+}
+
+async function startAll(python, log) {
+  const questions = JSON.stringify(queries('{reports}', '{bars}'))
+  const only = options.only?.split(',')
+  const started = []
+  for (const [name, key] of Object.entries(SYSTEMS)) {
+    if (only && !only.includes(key)) continue
+    const root = join(directory, OF_LAKE.has(key) ? 'lake' : key)
+    mkdirSync(root, { recursive: true })
+    const worker = fileURLToPath(
+      new URL(key === 'engine' ? 'workers/peer.mjs' : 'peers/worker.py', import.meta.url),
+    )
+    const args = key === 'engine' ? [worker, root, questions] : [worker, key, root, questions]
+    // The views are opened when there are any: after the lake was loaded.
+    const start = () => startPeer(key === 'engine' ? process.execPath : python, args, log)
+    started.push({ name, key, root, start, peer: key === 'views' ? undefined : await start() })
+  }
+  return started
+}
+
+async function described(systems) {
+  const all = {}
+  for (const { name, peer } of systems)
+    all[name] = { version: peer.version, error: peer.error, ...(await peer.tell({ op: 'memory' })) }
+  return all
+}
+
+/** Answers that were not those of the other systems, before the writes or after them. */
+function wrongOf({ questions, probes }) {
+  const asked = Object.entries(questions).flatMap(([question, costs]) =>
+    Object.entries(costs)
+      .filter(([, { error }]) => error?.startsWith('another answer'))
+      .map(([name, { error }]) => `${name}, ${question}: ${error}`),
+  )
+  return [...asked, ...Object.values(probes).flat()]
+}
+
+function machine(python, load) {
+  return {
+    processors: cpus().length,
+    model: cpus()[0].model,
+    memoryBytes: totalmem(),
+    load: [load, loadavg()[0]],
+    node: process.version,
+    python: '3.11',
+  }
+}
+
+process.setMaxListeners(30)
+process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+const result = await main()
+writeFileSync(join(output, 'peers.json'), `${JSON.stringify(result, undefined, 1)}\n`)
+const text = peersText(result)
+if (options.write) writeSection('peers', text)
+process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${text}\n`)
+if (wrongOf(result).length > 0) {
+  say(`other answers: ${wrongOf(result).join('; ')}`)
+  process.exitCode = 1
+}
