@@ -4,6 +4,7 @@ const shared = {
   testTimeout: 120_000,
   hookTimeout: 120_000,
   globalSetup: 'test/support/build.ts',
+  setupFiles: 'test/support/each-file.ts',
   pool: 'forks',
   maxWorkers: 2,
 } as const
@@ -18,6 +19,8 @@ export default defineConfig({
           name: 'quick',
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.long.test.ts', 'test/**/*.interop.test.ts'],
+          // A process and its modules serve many files: starting and loading them took a fifth of the time.
+          isolate: false,
         },
       },
       {

@@ -1,10 +1,6 @@
-/** One run of the command: parses its arguments, and ends with an exit code that scripts can trust. */
-import { CommanderError } from 'commander'
-import { LakeError } from '../model/errors.ts'
-import { contextOf, reportError } from './context.ts'
-import type { CliContext, GlobalOptions } from './context.ts'
+/** One run of the command: what its process was told, its signals, and its end with an exit code that scripts can trust. */
+import { runCommand } from './command-line.ts'
 import { EXIT } from './exit-code.ts'
-import { buildProgram } from './program.ts'
 
 // DuckDB's calls occupy Node's thread pool; with its four threads a few queries would stop all file work.
 process.env['UV_THREADPOOL_SIZE'] ??= '16'
@@ -39,29 +35,6 @@ function listen(): void {
 /** Runs what the arguments of this process say. */
 export async function run(): Promise<void> {
   listen()
-  const code = await exitCode()
+  const code = await runCommand(process.argv.slice(2), interruption.signal)
   process.exitCode = signals > 0 ? (process.exitCode ?? code) : code
-}
-
-async function exitCode(): Promise<number> {
-  let code: number = EXIT.ok
-  const program = buildProgram(async (options: GlobalOptions, run) => {
-    const context: CliContext = contextOf(options, interruption.signal)
-    code = await run(context)
-  })
-  try {
-    await program.parseAsync(process.argv)
-    return code
-  } catch (error) {
-    const json = process.argv.includes('--json')
-    if (!(error instanceof CommanderError)) return reportError(error, json)
-    if (error.exitCode === 0) return EXIT.ok
-    if (json) await reportError(usageError(error), json)
-    return EXIT.usage
-  }
-}
-
-function usageError(cause: CommanderError): LakeError {
-  const message = cause.message.replace(/^error: /, '')
-  return new LakeError('INVALID_ARGUMENT', message, { cause, next: 'See marketlake --help.' })
 }

@@ -3,7 +3,7 @@ import { tableFromIPC } from '@uwdata/flechette'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { AnalysisEngine, EngineOptions } from '../../src/analysis/engine.ts'
 import type { Lake } from '../../src/lake/lake.ts'
-import { committed, newLake } from '../support/lake.ts'
+import { committed, madeLake, newLake } from '../support/lake.ts'
 import { describePython, python } from '../support/python.ts'
 
 const engines: AnalysisEngine[] = []
@@ -128,7 +128,7 @@ describe('pins', () => {
   })
 
   test('of another lake, of another history and garbage are refused, each by its reason', async () => {
-    const [lake, other] = [await newLake(), await newLake()]
+    const [lake, other] = [await newLake(), await madeLake()]
     const { token } = await (await engineOf(lake)).pin()
     await expect(other.analysis({ at: token })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
     await expect(lake.analysis({ at: 'marketlake:x' })).rejects.toMatchObject({

@@ -2,21 +2,22 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { commandIn, marketlake } from '../support/command.ts'
+import { commandIn, marketlake, processIn } from '../support/command.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const directory = temporaryDirectory()
 const { run, json } = commandIn(directory)
+const process = processIn(directory)
 const path = (name: string): string => join(directory, name)
 
 beforeAll(async () => {
-  await run('init')
+  await process.run('init')
   writeFileSync(path('a.csv'), 'symbol,day,price\n000001,2024-01-02,1.5\n600519,2024-01-02,1700\n')
-  const loaded = await run('load', 'prices', 'a.csv', '--key', 'symbol,day')
+  const loaded = await process.run('load', 'prices', 'a.csv', '--key', 'symbol,day')
   if (loaded.code !== 0) throw new Error(loaded.stderr)
-  await run('tag', 'first')
+  await process.run('tag', 'first')
   writeFileSync(path('b.csv'), 'symbol,day,price\n000001,2024-01-03,1.6\n')
-  await run('load', 'prices', 'b.csv')
+  await process.run('load', 'prices', 'b.csv')
 })
 
 describe('a lake', () => {
@@ -34,7 +35,7 @@ describe('a lake', () => {
 
   test('is missed with exit code 10, whatever the command', async () => {
     for (const command of [['tables'], ['query', 'select 1'], ['history'], ['sync'], ['verify']]) {
-      const { code, document } = await json('--lake', 'nowhere', ...command)
+      const { code, document } = await process.json('--lake', 'nowhere', ...command)
       expect([command, code, document.error.code]).toEqual([command, 10, 'NO_LAKE'])
     }
     expect(existsSync(path('nowhere'))).toBe(false)
@@ -204,11 +205,15 @@ describe('what is there', () => {
   })
 
   test('verify, doctor, vacuum, du, diff', async () => {
-    expect((await json('verify', '--deep')).document).toEqual({ ok: true, problems: [] })
-    expect((await run('doctor')).code).toBe(0)
-    expect((await json('vacuum')).document).toMatchObject({ dryRun: true, files: 0, bytes: 0 })
-    expect((await run('du')).stdout).toContain('prices')
-    const { document } = await json('diff', '2', '4', 'prices')
+    expect((await process.json('verify', '--deep')).document).toEqual({ ok: true, problems: [] })
+    expect((await process.run('doctor')).code).toBe(0)
+    expect((await process.json('vacuum')).document).toMatchObject({
+      dryRun: true,
+      files: 0,
+      bytes: 0,
+    })
+    expect((await process.run('du')).stdout).toContain('prices')
+    const { document } = await process.json('diff', '2', '4', 'prices')
     expect(JSON.stringify(document)).toContain('"inserted":1')
   })
 })
@@ -228,14 +233,14 @@ describe('usage', () => {
   })
 
   test('an error under --json is a document for these too', async () => {
-    const { code, document } = await json('tables', '--bogus')
+    const { code, document } = await process.json('tables', '--bogus')
     expect(code).toBe(2)
     expect(document.error.message).toContain('--bogus')
   })
 
   test('help and version', async () => {
-    expect((await run('--help')).stdout).toContain('sync')
-    expect((await run('--version')).stdout).toMatch(/^\d+\.\d+\.\d+/)
-    expect((await run('query', '--help')).code).toBe(0)
+    expect((await process.run('--help')).stdout).toContain('sync')
+    expect((await process.run('--version')).stdout).toMatch(/^\d+\.\d+\.\d+/)
+    expect((await process.run('query', '--help')).code).toBe(0)
   })
 })

@@ -1,11 +1,11 @@
-/** The commands of `migrate`, as processes: documents, words, and exit codes. */
+/** The commands of `migrate`: documents, words, and exit codes. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Lake } from '../../src/lake/lake.ts'
-import { marketlake } from '../support/command.ts'
+import { commandIn } from '../support/command.ts'
 import { newLake } from '../support/lake.ts'
 import { inOldFile, migrated, oldFile } from '../support/migration.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -20,13 +20,10 @@ async function world(): Promise<{ lake: Lake; old: string }> {
   return { lake, old }
 }
 
-async function json(
-  lake: Lake,
-  ...args: string[]
-): Promise<{ code: number | null; document: unknown }> {
-  const { code, stdout } = await marketlake(['--lake', lake.root, '--json', 'migrate', ...args])
-  return { code, document: JSON.parse(stdout) as unknown }
-}
+const { run, json: documentOf } = commandIn(process.cwd())
+
+const json = (lake: Lake, ...args: string[]): Promise<{ code: number | null; document: unknown }> =>
+  documentOf('--lake', lake.root, 'migrate', ...args)
 
 describe('migrate', () => {
   test('documents and exit codes along the road', async () => {
@@ -55,7 +52,7 @@ describe('migrate', () => {
       document: { error: { code: 'CHECK_FAILED' } },
     })
     await inOldFile(old, "UPDATE bars SET close = 2 WHERE symbol = 'b'")
-    const words = await marketlake(['--lake', lake.root, 'migrate', 'verify'])
+    const words = await run('--lake', lake.root, 'migrate', 'verify')
     expect([words.code, words.stdout]).toEqual([0, ''])
     expect(words.stderr).toContain('bars: equal (2 rows')
     expect(await json(lake, 'cutover')).toMatchObject({
@@ -67,7 +64,7 @@ describe('migrate', () => {
     expect(await json(lake, 'rollback')).toMatchObject({
       document: { outcome: 'committed', readSource: 'duckdb', broughtBack: [], left: [] },
     })
-    const { stdout } = await marketlake(['--lake', lake.root, 'migrate', 'status'])
+    const { stdout } = await run('--lake', lake.root, 'migrate', 'status')
     expect(stdout).toMatch(/phase +dual-write\nread source +duckdb/)
     expect(stdout).toMatch(/next +Run `marketlake migrate/)
   })
@@ -107,7 +104,7 @@ describe('migrate', () => {
 describe('a result is a file beside the lake', () => {
   test('and never one of its own', async () => {
     const lake = await newLake()
-    const run = (...args: string[]) => marketlake(['--lake', lake.root, ...args])
+    const inLake = (...args: string[]) => run('--lake', lake.root, ...args)
     for (const own of [
       'lake.toml',
       '_lake/x.json',
@@ -115,18 +112,18 @@ describe('a result is a file beside the lake', () => {
       'analysis.duckdb',
     ]) {
       const path = join(lake.root, own)
-      const out = await run('migrate', 'export', path, '--overwrite')
+      const out = await inLake('migrate', 'export', path, '--overwrite')
       expect([out.code, out.stderr]).toEqual([2, expect.stringContaining('belongs to the lake')])
-      const query = await run('query', 'SELECT 1', '-f', 'csv', '-o', path)
+      const query = await inLake('query', 'SELECT 1', '-f', 'csv', '-o', path)
       expect([query.code, query.stderr]).toEqual([
         2,
         expect.stringContaining('belongs to the lake'),
       ])
     }
     expect(
-      (await run('query', 'SELECT 1', '-f', 'csv', '-o', join(lake.root, 'mine.csv'))).code,
+      (await inLake('query', 'SELECT 1', '-f', 'csv', '-o', join(lake.root, 'mine.csv'))).code,
     ).toBe(0)
-    const nowhere = await run('migrate', 'export', join(lake.root, 'none', 'x.duckdb'))
+    const nowhere = await inLake('migrate', 'export', join(lake.root, 'none', 'x.duckdb'))
     expect([nowhere.code, nowhere.stderr]).toEqual([
       1,
       expect.stringContaining('no such directory'),

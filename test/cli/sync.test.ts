@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { marketlake } from '../support/command.ts'
+import { commandIn, marketlake } from '../support/command.ts'
 import { holders, syncBench, until } from '../support/sync-process.ts'
 
 const { lake, env, start, run, stick, unstick } = syncBench()
@@ -95,7 +95,8 @@ describe('--every', () => {
     [['--jsonl'], 'goes with --every'],
     [['--every', '30 17 * * 1-5', '--json'], 'no document'],
   ])('%j is a usage error', async (options, reason) => {
-    const { code, stdout, stderr } = await run('sync', ...options)
+    const command = ['--lake', lake().root, 'sync', ...options]
+    const { code, stdout, stderr } = await commandIn(process.cwd()).run(...command)
     expect(code).toBe(2)
     expect(stdout + stderr).toContain(reason)
   })

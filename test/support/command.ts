@@ -1,6 +1,8 @@
-/** The command as a user starts it: a process of the built package. */
+/** The command as a user starts it, a process of the built package, or the same command inside the test. */
 import { spawn } from 'node:child_process'
 import { resolve } from 'node:path'
+import { vi } from 'vitest'
+import { runCommand } from '../../src/cli/command-line.ts'
 
 /** How a command ended and what it printed. */
 export interface CommandResult {
@@ -18,6 +20,11 @@ export interface CommandOptions {
 
 const MAIN = resolve('dist/cli/main.js')
 
+/** What a command knows of its surroundings: nothing that the tests themselves were told. */
+function environment(more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], HOME: process.env['HOME'], ...more }
+}
+
 /** Starts the command and waits for its end. */
 export function marketlake(
   args: readonly string[],
@@ -26,7 +33,7 @@ export function marketlake(
   return new Promise((done, failed) => {
     const child = spawn(process.execPath, [MAIN, ...args], {
       cwd: options.cwd,
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
+      env: environment(options.env),
     })
     let [stdout, stderr] = ['', '']
     child.stdout.on('data', (data: Buffer) => (stdout += data.toString()))
@@ -37,12 +44,25 @@ export function marketlake(
   })
 }
 
+type Run = (...args: readonly string[]) => Promise<CommandResult>
+
 /** A command line bound to a directory; `json` parses the document it prints. */
-export function commandIn(cwd: string): {
-  readonly run: (...args: readonly string[]) => Promise<CommandResult>
+export interface CommandLine {
+  readonly run: Run
   readonly json: (...args: readonly string[]) => Promise<{ code: number | null; document: any }> // eslint-disable-line
-} {
-  const run = (...args: readonly string[]): Promise<CommandResult> => marketlake(args, { cwd })
+}
+
+/** Commands as processes of their own. */
+export function processIn(cwd: string): CommandLine {
+  return commandLine((...args) => marketlake(args, { cwd }))
+}
+
+/** The same commands one after the other in this process: without its start, which takes longer than most of them. */
+export function commandIn(cwd: string): CommandLine {
+  return commandLine((...args) => runHere(args, cwd))
+}
+
+function commandLine(run: Run): CommandLine {
   return {
     run,
     json: async (...args) => {
@@ -51,4 +71,44 @@ export function commandIn(cwd: string): {
       return { code, document: JSON.parse(stdout) as unknown }
     },
   }
+}
+
+let last: Promise<unknown> = Promise.resolve()
+
+/** Directory, environment and streams belong to the whole process, so one command waits for the other. */
+function runHere(args: readonly string[], cwd: string): Promise<CommandResult> {
+  const result = last.then(() => runAlone(args, cwd))
+  last = result.catch(() => undefined)
+  return result
+}
+
+async function runAlone(args: readonly string[], cwd: string): Promise<CommandResult> {
+  const before = { cwd: process.cwd(), env: process.env }
+  const [stdout, stderr] = [listened(process.stdout), listened(process.stderr)]
+  process.chdir(cwd)
+  process.env = environment()
+  try {
+    const code = await runCommand(args, new AbortController().signal)
+    return { code, stdout: stdout.text(), stderr: stderr.text() }
+  } finally {
+    process.env = before.env
+    process.chdir(before.cwd)
+    stdout.end()
+    stderr.end()
+  }
+}
+
+/** Keeps what is written instead of showing it. */
+function listened(stream: NodeJS.WriteStream): { text: () => string; end: () => unknown } {
+  let text = ''
+  const spy = vi.spyOn(stream, 'write').mockImplementation(((
+    part: string | Uint8Array,
+    ...rest: unknown[]
+  ) => {
+    text += typeof part === 'string' ? part : Buffer.from(part).toString()
+    const done = rest.at(-1)
+    if (typeof done === 'function') process.nextTick(done as () => void)
+    return true
+  }) as typeof stream.write)
+  return { text: () => text, end: () => spy.mockRestore() }
 }

@@ -249,11 +249,18 @@ export async function checkLake(store: Store, acknowledged: LakeRecord): Promise
   expect(then.txnId).toBe(acknowledged.txnId)
   checkMigration(head)
   checkMigration(then)
+  const whole = new Set<string>()
   for (let version = Math.max(1, head.horizon); version <= head.version; version++) {
     for (const view of await tableViews(store, (await readRecord(store, version))!)) {
       for (const file of view.snapshot.files.values()) {
-        const stat = await store.files.stat(join(view.directory, decodeURIComponent(file.path)))
-        expect(stat?.sizeBytes, `${view.name} ${file.path} at ${String(version)}`).toBe(file.size)
+        const path = join(view.directory, decodeURIComponent(file.path))
+        const seen = `${String(file.size)} ${path}`
+        if (whole.has(seen)) continue
+        const sizeBytes = (await store.files.stat(path))?.sizeBytes
+        // `expect` takes longer than the stat, and tens of thousands of files are looked at.
+        if (sizeBytes === file.size) whole.add(seen)
+        else
+          expect.fail(`${view.name} ${file.path} at ${String(version)}: ${String(sizeBytes)} bytes`)
       }
     }
   }

@@ -82,8 +82,8 @@ export class MemoryDisk {
 
   #node(path: string): Node | undefined {
     let node: Node | undefined = this.#root
-    for (const name of path.split('/').filter((part) => part !== '')) {
-      node = node?.kind === 'directory' ? node.entries.get(name) : undefined
+    for (const name of path.split('/')) {
+      if (name !== '') node = node?.kind === 'directory' ? node.entries.get(name) : undefined
     }
     return node
   }

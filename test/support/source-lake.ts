@@ -1,17 +1,12 @@
 /** A lake beside a simulated exchange, whose sources all point there and wait for nothing. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
 import { startExchange } from '../../src/exchange/server.ts'
 import type { Exchange, ExchangeOptions } from '../../src/exchange/server.ts'
-import { createLake, openLake } from '../../src/lake/lake.ts'
+import { openLake } from '../../src/lake/lake.ts'
 import type { Lake } from '../../src/lake/lake.ts'
-import { temporaryDirectory } from './temporary.ts'
-
-const open: { close(): Promise<void> }[] = []
-afterAll(async () => {
-  for (const one of open.splice(0).toReversed()) await one.close()
-})
+import { afterFile } from './after-file.ts'
+import { newLakeDirectory } from './lake.ts'
 
 /** A token that is nobody's. */
 export const TOKEN = 'f0e1d2c3b4a5968778695a4b3c2d1e0f'
@@ -22,9 +17,8 @@ export async function sourceLake(
   toml = '',
 ): Promise<{ lake: Lake; exchange: Exchange }> {
   const exchange = await startExchange({ tushare: { token: TOKEN }, ...options })
-  open.push(exchange)
-  const root = temporaryDirectory()
-  await (await createLake(root, { maintenance: false })).close()
+  afterFile(() => exchange.close())
+  const root = await newLakeDirectory()
   const sources = ['eastmoney', 'tushare', 'sina', 'tencent'].map(
     (name) =>
       `[sources.${name}]\nbase_url = "${exchange.url}"\npace_ms = 0\n` +
@@ -32,6 +26,6 @@ export async function sourceLake(
   )
   writeFileSync(join(root, 'lake.toml'), `${sources.join('')}${toml}`)
   const lake = await openLake(root, { maintenance: false })
-  open.push(lake)
+  afterFile(() => lake.close())
   return { lake, exchange }
 }

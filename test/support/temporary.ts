@@ -2,17 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
-
-const made: string[] = []
+import { afterFile } from './after-file.ts'
 
 /** A fresh empty directory. */
 export function temporaryDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), 'marketlake-test-'))
-  made.push(path)
+  afterFile(() => rmSync(path, { recursive: true, force: true }))
   return path
 }
-
-afterAll(() => {
-  for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true })
-})
