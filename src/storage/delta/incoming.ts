@@ -56,7 +56,10 @@ async function fill(context: StageContext, input: Input): Promise<Incoming> {
   const { session, snapshot, table } = context
   const name = temporaryName('incoming')
   if ('sql' in input) return receiveSql(context, name, input.sql)
-  if ('temporaryTable' in input) return receiveTable(context, name, input.temporaryTable)
+  if ('temporaryTable' in input) {
+    const rows = await countOf(session, input.temporaryTable)
+    return receiveTable(context, name, input.temporaryTable, rows)
+  }
   if (!('columns' in input) && input.length === 0)
     return { name, schema: columnsOfRows(snapshot.schema, input, table), rows: 0 }
   return { name, ...(await receiveInput(session, name, snapshot.schema, input, table)) }
@@ -66,10 +69,10 @@ async function fill(context: StageContext, input: Input): Promise<Incoming> {
 async function receiveSql(context: StageContext, name: string, sql: string): Promise<Incoming> {
   const { session } = context
   const raw = temporaryName('selected')
-  await session.share(raw, `SELECT * FROM (${sql})`)
+  const rows = await session.share(raw, `SELECT * FROM (${sql})`)
   let received: Incoming | undefined
   try {
-    received = await receiveTable(context, name, raw)
+    received = await receiveTable(context, name, raw, rows)
     return { ...received, kept: false }
   } finally {
     if (received?.name !== raw) await forget(session, { name: raw })
@@ -77,20 +80,29 @@ async function receiveSql(context: StageContext, name: string, sql: string): Pro
 }
 
 /** A temporary table as it stands where its types are the table's, else a copy with casts. */
-async function receiveTable(context: StageContext, name: string, from: string): Promise<Incoming> {
+async function receiveTable(
+  context: StageContext,
+  name: string,
+  from: string,
+  rows: number,
+): Promise<Incoming> {
   const { session, snapshot, table } = context
   const source = await relationSchema(session, `SELECT * FROM ${identifier(from)}`)
   const names = source.columns.map((column) => column.name)
   const schema = columnsNamed(snapshot.schema, names, table)
   checkTypes(source.schema, schema, table)
-  const { n } = await session.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${identifier(from)}`)
   const typed = source.columns.every(
     (column) => column.duckdbType === duckdbType(fieldOf(schema, column.name, table).type),
   )
-  if (typed) return { name: from, schema, rows: Number(n), kept: true }
+  if (typed) return { name: from, schema, rows, kept: true }
   const casts = schema.fields.map((f) => castColumn(f)).join(', ')
   await session.share(name, `SELECT ${casts} FROM ${identifier(from)}`)
-  return { name, schema, rows: Number(n) }
+  return { name, schema, rows }
+}
+
+async function countOf(session: Session, table: string): Promise<number> {
+  const { n } = await session.row<{ n: bigint }>(`SELECT count(*) AS n FROM ${identifier(table)}`)
+  return Number(n)
 }
 
 /** Only widening without loss: integer to a larger integer, float to double, decimals that hold more. */
@@ -297,10 +309,7 @@ async function keepLast(
      QUALIFY row_number() OVER (PARTITION BY ${identifiers(key)} ORDER BY rowid DESC) = 1`,
   )
   await forget(context.session, incoming)
-  const { n } = await context.session.row<{ n: bigint }>(
-    `SELECT count(*) AS n FROM ${identifier(name)}`,
-  )
-  return { name, schema: incoming.schema, rows: Number(n) }
+  return { name, schema: incoming.schema, rows: await countOf(context.session, name) }
 }
 
 /** A SELECT over incoming rows with all columns of the table; those that did not come are NULL. */

@@ -1,6 +1,6 @@
 /** Upsert by key: only what is new or changed is written, and only files that hold a changed row are rewritten. */
 import { findField } from '../../model/schema.ts'
-import { equalOn, identifier, identifiers, literal } from '../parquet/sql.ts'
+import { equalOn, identifier, identifiers } from '../parquet/sql.ts'
 import type { AddFile, RemoveFile } from './actions.ts'
 import type { Incoming, Input, OnDuplicate } from './incoming.ts'
 import { checkKeys, forget, receive, spansOfRows } from './incoming.ts'
@@ -11,6 +11,8 @@ import { relationSql } from './relation.ts'
 import { fileKey } from './replay.ts'
 import type { StageContext, Staged } from './stage.ts'
 import { noRows, removeOf, temporaryName, writeAll } from './stage.ts'
+import { judge } from './verdict.ts'
+import type { Hits, Verdict } from './verdict.ts'
 
 /** Stages an upsert. Columns that do not come keep their stored value. Nothing changed: no actions. */
 export async function stageUpsert(
@@ -35,31 +37,23 @@ export async function upsertIncoming(context: StageContext, incoming: Incoming):
     const inserted = await insertRows(context, incoming)
     return { ...inserted, counts: { ...noRows, inserted: incoming.rows } }
   }
-  const verdict = temporaryName('verdict')
+  const verdict = await judge(context, incoming, candidates)
   try {
-    return await upsertAgainst(context, incoming, candidates, verdict)
+    return await upsertJudged(context, incoming, candidates, verdict)
   } finally {
-    await forget(context.session, { name: verdict })
+    if (verdict.table !== undefined) await forget(context.session, { name: verdict.table })
   }
 }
 
-/** What a comparison found in one file. */
-interface Hits {
-  readonly file: string
-  readonly matched: number
-  readonly changed: number
-}
-
-async function upsertAgainst(
+async function upsertJudged(
   context: StageContext,
   incoming: Incoming,
   candidates: readonly AddFile[],
-  verdict: string,
+  verdict: Verdict,
 ): Promise<Staged> {
-  const hits = await compare(context, incoming, candidates, verdict)
+  const { hits } = verdict
   const [matched, changed] = [sum(hits, 'matched'), sum(hits, 'changed')]
-  const touched = hits.filter((hit) => hit.changed > 0)
-  const rewritten = await rewriteChanged(context, incoming, candidates, verdict, touched)
+  const rewritten = await rewriteChanged(context, incoming, candidates, verdict)
   const staged = withReplaced(context, rewritten)
   const fresh = await freshRows(context, incoming, verdict, matched)
   try {
@@ -90,37 +84,6 @@ async function candidateFiles(context: StageContext, incoming: Incoming): Promis
   return prune(snapshot.files.values(), snapshot.schema, ranges)
 }
 
-const FILE = 'marketlake_file'
-
-/** Fills the verdict: for each incoming row whose key is stored, its file and whether a value differs. */
-async function compare(
-  context: StageContext,
-  incoming: Incoming,
-  candidates: readonly AddFile[],
-  verdict: string,
-): Promise<Hits[]> {
-  const { session, directory, snapshot, shape } = context
-  const stored = relationSql(directory, snapshot, candidates, { fileColumn: FILE })
-  const values = incoming.schema.fields.filter((f) => !shape.key.includes(f.name))
-  const differs = values.map(
-    (f) => `i.${identifier(f.name)} IS DISTINCT FROM b.${identifier(f.name)}`,
-  )
-  await session.run(
-    `CREATE OR REPLACE TEMP TABLE ${identifier(verdict)} AS
-     SELECT i.rowid AS rid, b.${FILE} AS file, ${differs.length > 0 ? differs.join(' OR ') : 'false'} AS changed
-     FROM ${identifier(incoming.name)} i JOIN (${stored}) b ON ${equalOn(shape.key, 'i', 'b')}`,
-  )
-  const hits = await session.rows<{ file: string; matched: bigint; changed: bigint }>(
-    `SELECT file, count(*) AS matched, count(*) FILTER (changed) AS changed FROM ${identifier(verdict)}
-     GROUP BY file ORDER BY file`,
-  )
-  return hits.map(({ file, matched, changed }) => ({
-    file,
-    matched: Number(matched),
-    changed: Number(changed),
-  }))
-}
-
 interface Actions {
   readonly adds: readonly AddFile[]
   readonly removes: readonly RemoveFile[]
@@ -130,13 +93,13 @@ async function rewriteChanged(
   context: StageContext,
   incoming: Incoming,
   candidates: readonly AddFile[],
-  verdict: string,
-  touched: readonly Hits[],
+  verdict: Verdict,
 ): Promise<Actions> {
+  const touched = verdict.hits.filter((hit) => hit.changed > 0)
   const byPath = new Map(candidates.map((file) => [filePath(context.directory, file.path), file]))
   const files = touched.map((hit) => byPath.get(hit.file)!)
   const adds = await writeAll([context.session], files, (file, i) => {
-    const sql = mergedSql(context, incoming, file, touched[i]!.file, verdict)
+    const sql = mergedSql(context, incoming, file, verdict.changedIn(touched[i]!.file))
     // Sorted again: a join gives the rows that it matched before the others.
     return writePartition(context, file.partitionValues, sql)
   })
@@ -148,13 +111,10 @@ function mergedSql(
   context: StageContext,
   incoming: Incoming,
   file: AddFile,
-  path: string,
-  verdict: string,
+  changed: string,
 ): string {
   const { directory, snapshot, shape } = context
   const stored = relationSql(directory, snapshot, [file])
-  const changed = `SELECT i.* FROM ${identifier(incoming.name)} i JOIN ${identifier(verdict)} v
-    ON i.rowid = v.rid WHERE v.changed AND v.file = ${literal(path)}`
   const names = snapshot.schema.fields.map((f) => f.name)
   if (names.every((name) => findField(incoming.schema, name))) {
     // Whole rows take the place of others, which costs a third less than to choose for each cell.
@@ -192,7 +152,7 @@ export function combine(first: Actions, second: Actions): Actions {
 async function freshRows(
   context: StageContext,
   incoming: Incoming,
-  verdict: string,
+  verdict: Verdict,
   matched: number,
 ): Promise<Incoming> {
   if (matched === 0) return incoming
@@ -200,8 +160,7 @@ async function freshRows(
   const name = temporaryName('fresh')
   if (rows > 0) {
     await context.session.run(
-      `CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS SELECT i.* FROM ${identifier(incoming.name)} i
-       WHERE i.rowid NOT IN (SELECT rid FROM ${identifier(verdict)})`,
+      `CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS ${verdict.fresh}`,
     )
   }
   return { name, schema: incoming.schema, rows }

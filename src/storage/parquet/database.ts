@@ -166,10 +166,16 @@ export class Session {
     return (this.#sibling ??= this.#owner.connect())
   }
 
-  /** Fills a table that the sibling sees too. Its name must be nobody else's; it goes when this connection closes. */
-  async share(name: string, select: string): Promise<void> {
-    await this.run(`CREATE OR REPLACE TABLE ${identifier(name)} AS ${select}`)
+  /**
+   * Fills a table that the sibling sees too, and gives the number of its rows. Its name must be nobody else's; it
+   * goes when this connection closes.
+   */
+  async share(name: string, select: string): Promise<number> {
+    const { Count } = await this.row<{ Count: bigint }>(
+      `CREATE OR REPLACE TABLE ${identifier(name)} AS ${select}`,
+    )
     this.#shared.add(name)
+    return Number(Count)
   }
 
   /** Drops tables, shared or temporary. */
