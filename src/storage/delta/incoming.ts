@@ -182,20 +182,22 @@ async function orderOf(
     unordered: bigint
     repeated: bigint
   }>(
-    `SELECT count(*) FILTER (NOT (${known}) OR (${isAfter(now, before, 'true')}) IS NOT TRUE) AS unordered,
-            count(*) FILTER ((${isAfter(now, before, 'false')}) IS NOT TRUE) AS repeated
-     FROM (SELECT ${now.map((name, i) => `${name}, lag(${name}) OVER () AS ${before[i]!}`).join(', ')}
-           FROM ${identifier(incoming.name)})`,
+    `SELECT count(*) FILTER (step IS NULL OR step < 0) AS unordered,
+            count(*) FILTER (step IS NULL OR step <= 0) AS repeated
+     FROM (SELECT CASE WHEN ${known} THEN ${stepSql(now, before)} END AS step
+           FROM (SELECT ${now.map((name, i) => `${name}, lag(${name}) OVER () AS ${before[i]!}`).join(', ')}
+                 FROM ${identifier(incoming.name)}))`,
   )
   if (unordered !== 1n) return 'none'
   return repeated === 1n ? 'increasing' : 'sorted'
 }
 
-/** True where one tuple is after another; `equal` says what is true of two alike. */
-function isAfter(now: readonly string[], before: readonly string[], equal: string): string {
+/** 1 where one tuple is after another, 0 where they are alike, -1 where it is before it; NULL where one is not known. */
+function stepSql(now: readonly string[], before: readonly string[]): string {
   return now.reduceRight(
-    (rest, name, i) => `${name} > ${before[i]!} OR (${name} = ${before[i]!} AND (${rest}))`,
-    equal,
+    (rest, name, i) =>
+      `CASE WHEN ${name} = ${before[i]!} THEN ${rest} WHEN ${name} > ${before[i]!} THEN 1 WHEN ${name} < ${before[i]!} THEN -1 END`,
+    '0',
   )
 }
 

@@ -43,7 +43,8 @@ export async function planFiles(context: StageContext, rows: Rows): Promise<stri
   const rowBytes = rowBytesOf(context)
   const { period } = context.shape
   if (rows.rows * rowBytes < SMALL_BYTES) return ['true']
-  if (!period) return splitRows(context, rows, 'true', rows.rows, COLD_BYTES / rowBytes)
+  const cold = { where: 'true', rows: rows.rows, rowsPerFile: COLD_BYTES / rowBytes }
+  if (!period) return splitParts(context, rows, [cold])
   return planPeriods(context, rows, period, rowBytes)
 }
 
@@ -71,21 +72,18 @@ async function planPeriods(
   const isHot = (start: string | null): start is string =>
     PLAIN_DATE.test(start ?? '') && (cutoff === undefined || start! >= cutoff)
   const large = counts.filter((c) => isHot(c.period) && c.rows * rowBytes >= SMALL_BYTES)
-  const conditions: string[] = []
-  for (const { period: start, rows: count } of large) {
-    const bytes = hotBytes(period, start!, newest)
-    const where = withinPeriod(period, start!)
-    conditions.push(...(await splitRows(context, rows, where, count, bytes / rowBytes)))
+  const rest = counts.filter((c) => !large.includes(c))
+  const hot = large.map(({ period: start, rows: count }) => ({
+    where: withinPeriod(period, start!),
+    rows: count,
+    rowsPerFile: hotBytes(period, start!, newest) / rowBytes,
+  }))
+  const cold = {
+    where: outsidePeriods(period, large, rest),
+    rows: rest.reduce((sum, c) => sum + c.rows, 0),
+    rowsPerFile: COLD_BYTES / rowBytes,
   }
-  const restRows = rows.rows - large.reduce((sum, c) => sum + c.rows, 0)
-  if (restRows > 0) {
-    const where = outsidePeriods(
-      period,
-      large.map((c) => c.period!),
-    )
-    conditions.push(...(await splitRows(context, rows, where, restRows, COLD_BYTES / rowBytes)))
-  }
-  return conditions
+  return splitParts(context, rows, cold.rows > 0 ? [...hot, cold] : hot)
 }
 
 /** Periods at the new end of a table that are still being written. */
@@ -138,9 +136,17 @@ function withinPeriod({ column, unit }: PeriodColumn, start: string): string {
   return `(${name} >= CAST(${literal(start)} AS DATE) AND ${name} < CAST(${literal(end)} AS DATE))`
 }
 
-function outsidePeriods(period: PeriodColumn, starts: readonly string[]): string {
-  if (starts.length === 0) return 'true'
-  const within = starts.map((start) => withinPeriod(period, start)).join(' OR ')
+/** All other rows: mostly those before the large periods, and then a range, which skips what it does not want. */
+function outsidePeriods(
+  period: PeriodColumn,
+  large: readonly PeriodCount[],
+  rest: readonly PeriodCount[],
+): string {
+  if (large.length === 0) return 'true'
+  const first = large.map((c) => c.period!).toSorted()[0]!
+  if (rest.every((c) => PLAIN_DATE.test(c.period ?? '') && c.period! < first))
+    return `(${identifier(period.column)} < CAST(${literal(first)} AS DATE))`
+  const within = large.map((c) => withinPeriod(period, c.period!)).join(' OR ')
   return `((${within}) IS NOT TRUE)`
 }
 
@@ -195,29 +201,49 @@ export function isHotFile(file: AddFile, context: StageContext, since: string): 
   return typeof bounds?.min === 'string' && bounds.min >= since
 }
 
-/** Splits rows into ranges of the first clustering column, so that no value of it stands in two files. */
-export async function splitRows(
+/** Rows that go into files of one kind. */
+export interface Part {
+  readonly where: string
+  readonly rows: number
+  readonly rowsPerFile: number
+}
+
+/** Splits rows into ranges of the first clustering column, so that no value of it stands in two files of a part. */
+export async function splitParts(
   context: StageContext,
   rows: Rows,
-  where: string,
-  count: number,
-  rowsPerFile: number,
+  parts: readonly Part[],
 ): Promise<string[]> {
-  if (count <= rowsPerFile * 1.3) return [where]
+  const large = parts.filter((part) => part.rows > part.rowsPerFile * 1.3)
   const column = context.shape.clustering[0]
-  if (column === undefined) return splitByPosition(rows, where, rowsPerFile)
+  if (large.length === 0) return parts.map((part) => part.where)
+  if (column === undefined) {
+    return parts.flatMap((part) =>
+      large.includes(part) ? splitByPosition(rows, part.where, part.rowsPerFile) : [part.where],
+    )
+  }
   const { type } = fieldOf(context.snapshot.schema, column, context.table)
-  // Files of equal size: the last one is as good a place for a hot spot as the others.
-  const even = count / Math.ceil(count / rowsPerFile)
-  const starts = await rangeStarts(context.session, rows, where, column, even)
+  const starts = await rangeStarts(context.session, rows, column, large)
+  return parts.flatMap((part) => {
+    const i = large.indexOf(part)
+    return i < 0 ? [part.where] : rangesOf(part.where, identifier(column), type, starts[i]!)
+  })
+}
+
+function rangesOf(
+  where: string,
+  name: string,
+  type: DataType,
+  starts: readonly string[],
+): string[] {
+  // Nothing but NULL has no first value.
+  if (starts.length === 0) return [where]
   return starts.map((start, i) => {
     const next = starts[i + 1]
-    const above = i === 0 ? '' : ` AND ${identifier(column)} >= ${typed(start, type)}`
-    const below = next === undefined ? '' : ` AND ${identifier(column)} < ${typed(next, type)}`
+    const above = i === 0 ? '' : ` AND ${name} >= ${typed(start, type)}`
+    const below = next === undefined ? '' : ` AND ${name} < ${typed(next, type)}`
     const range = `(${where})${above}${below}`
-    return i === 0 && starts.length > 1
-      ? `(${range} OR ((${where}) AND ${identifier(column)} IS NULL))`
-      : range
+    return i === 0 && starts.length > 1 ? `(${range} OR ((${where}) AND ${name} IS NULL))` : range
   })
 }
 
@@ -225,22 +251,32 @@ function typed(text: string, type: DataType): string {
   return `CAST(${literal(text)} AS ${duckdbType(type)})`
 }
 
+/** First values of the files of each part, all found in one pass over the rows. */
 async function rangeStarts(
   session: Session,
   rows: Rows,
-  where: string,
   column: string,
-  rowsPerFile: number,
-): Promise<string[]> {
+  parts: readonly Part[],
+): Promise<string[][]> {
   const name = identifier(column)
-  const found = await session.rows<{ start: string }>(
-    `WITH counted AS (SELECT ${name} AS k, count(*) AS n FROM ${identifier(rows.name)}
-                      WHERE (${where}) AND ${name} IS NOT NULL GROUP BY 1),
-          placed AS (SELECT k, sum(n) OVER (ORDER BY k) - n AS position FROM counted)
-     SELECT CAST(min(k) AS VARCHAR) AS start FROM placed
-     GROUP BY CAST(floor(position / ${Math.ceil(rowsPerFile)}) AS BIGINT) ORDER BY min(k)`,
+  const counts = parts.map(({ where }, i) => `count(*) FILTER (${where}) AS n${i}`)
+  const places = parts.map((_, i) => `sum(n${i}) OVER (ORDER BY k) - n${i} AS p${i}`)
+  const firsts = parts.map(
+    (part, i) => `SELECT ${i} AS part, min(k) AS first FROM placed WHERE n${i} > 0
+         GROUP BY CAST(floor(p${i} / ${evenRows(part)}) AS BIGINT)`,
   )
-  return found.map((row) => row.start)
+  const found = await session.rows<{ part: number; start: string }>(
+    `WITH counted AS (SELECT ${name} AS k, ${counts.join(', ')} FROM ${identifier(rows.name)}
+                      WHERE ${name} IS NOT NULL GROUP BY 1),
+          placed AS (SELECT *, ${places.join(', ')} FROM counted)
+     SELECT part, CAST(first AS VARCHAR) AS start FROM (${firsts.join(' UNION ALL ')}) ORDER BY part, first`,
+  )
+  return parts.map((_, i) => found.filter((row) => row.part === i).map((row) => row.start))
+}
+
+/** Files of equal size: the last one is as good a place for a hot spot as the others. */
+function evenRows({ rows, rowsPerFile }: Part): number {
+  return Math.ceil(rows / Math.ceil(rows / rowsPerFile))
 }
 
 /** Without a clustering column, rows stay in the order of arrival. */

@@ -7,7 +7,7 @@ import type { AddFile, RemoveFile } from './actions.ts'
 import type { Incoming } from './incoming.ts'
 import { completeSql, forget } from './incoming.ts'
 import { writePartition } from './insert.ts'
-import { COLD_BYTES, SMALL_BYTES, hotBytesOf, hotSince, isHotFile, splitRows } from './layout.ts'
+import { COLD_BYTES, SMALL_BYTES, hotBytesOf, hotSince, isHotFile, splitParts } from './layout.ts'
 import { relationSql } from './relation.ts'
 import type { StageContext, Staged } from './stage.ts'
 import { noRows, removeOf, temporaryName, writeAll, writeFile } from './stage.ts'
@@ -131,7 +131,7 @@ async function rewriteGroup(context: StageContext, group: Group): Promise<AddFil
     checkCount(group.files, rows.rows)
     const bytes = group.files.reduce((sum, file) => sum + file.size, 0)
     const rowsPerFile = (rows.rows * group.bytesPerFile) / Math.max(bytes, 1)
-    const parts = await splitRows(context, rows, 'true', rows.rows, rowsPerFile)
+    const parts = await splitParts(context, rows, [{ where: 'true', rows: rows.rows, rowsPerFile }])
     return await writeAll([context.session], parts, (where) =>
       writeFile(context, {
         sql: completeSql(context.snapshot.schema, rows, where),
