@@ -18,8 +18,10 @@ import { checkComplete } from './required.ts'
 import type { FileSpec, StageContext } from './stage.ts'
 import { removeOf, writeAll, writeFile } from './stage.ts'
 
-/** Files from which on a second connection is worth opening. */
-const FILES_FOR_TWO = 4
+/** Files for which another connection is worth opening. */
+const FILES_PER_CONNECTION = 2
+/** Each connection holds rows of the files that it writes. */
+const CONNECTIONS_MAX = 8
 
 /** Files written for new rows, and files they replace (in the per-symbol layout). */
 export interface Inserted {
@@ -41,19 +43,23 @@ async function insertClustered(context: StageContext, rows: Incoming): Promise<I
   const { schema } = context.snapshot
   const places = await planFiles(context, rows)
   const sessions = await writersOf(context.session, rows, places.length)
-  const adds = await writeAll(sessions, places, (where, _, session) =>
-    writeFile(
-      { ...context, session },
-      { sql: completeSql(schema, rows, where), sorted: rows.sorted ?? false },
-    ),
-  )
+  const write = (): Promise<AddFile[]> =>
+    writeAll(sessions, places, (where, _, session) =>
+      writeFile(
+        { ...context, session },
+        { sql: completeSql(schema, rows, where), sorted: rows.sorted ?? false },
+      ),
+    )
+  const adds = await (sessions.length > 1 ? context.session.apart(write) : write())
   return { adds, removes: [] }
 }
 
-/** A file of ours is too small for two threads, so that many files are written on two connections where there are. */
+/** A file of ours is too small for several threads, so that many files are written on a connection a core. */
 async function writersOf(session: Session, rows: Incoming, files: number): Promise<Session[]> {
-  const both = files >= FILES_FOR_TWO && session.threads > 1 && session.isShared(rows.name)
-  return both ? [session, await session.sibling()] : [session]
+  if (!session.isShared(rows.name)) return [session]
+  const most = Math.floor(files / FILES_PER_CONNECTION)
+  const connections = Math.min(session.threads, most, CONNECTIONS_MAX)
+  return [session, ...(await session.siblings(Math.max(connections - 1, 0)))]
 }
 
 async function insertPartitioned(

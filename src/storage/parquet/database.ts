@@ -47,8 +47,9 @@ export class Database {
   readonly #instance: DuckDBInstance
   readonly #sessions = new Set<Session>()
   readonly #threads: number
-  /** Pieces of work that have all cores now. */
+  /** Pieces of work that have all cores now, and pieces that share them out by statement. */
   #hurried = 0
+  #apart = 0
   #threadsSet: Promise<unknown> = Promise.resolve()
   #open = true
 
@@ -86,7 +87,8 @@ export class Database {
     const session = new Session(connection, {
       closed: () => this.#sessions.delete(session),
       connect: () => this.connect(),
-      threads: () => (this.#hurried > 0 ? availableParallelism() : this.#threads),
+      threads: () => this.#cores(),
+      apart: (work) => this.#runApart(work),
     })
     this.#sessions.add(session)
     return session
@@ -108,11 +110,24 @@ export class Database {
    */
   async withAllCores<T>(work: () => Promise<T>): Promise<T> {
     this.#hurried++
-    await this.#setThreads()
+    return this.#withThreads(work, () => this.#hurried--)
+  }
+
+  #cores(): number {
+    return this.#hurried > 0 ? availableParallelism() : this.#threads
+  }
+
+  #runApart<T>(work: () => Promise<T>): Promise<T> {
+    this.#apart++
+    return this.#withThreads(work, () => this.#apart--)
+  }
+
+  async #withThreads<T>(work: () => Promise<T>, end: () => void): Promise<T> {
     try {
+      await this.#setThreads()
       return await work()
     } finally {
-      this.#hurried--
+      end()
       if (this.#open) await this.#setThreads()
     }
   }
@@ -120,7 +135,8 @@ export class Database {
   /** One change after the other, so that the last one that was asked for stays. */
   #setThreads(): Promise<unknown> {
     const set = async (): Promise<unknown> => {
-      return this.using((session) => session.run(`SET GLOBAL threads = ${session.threads}`))
+      const threads = this.#apart > 0 ? 1 : this.#cores()
+      return this.using((session) => session.run(`SET GLOBAL threads = ${threads}`))
     }
     return (this.#threadsSet = this.#threadsSet.then(set, set))
   }
@@ -138,6 +154,7 @@ interface SessionOwner {
   readonly closed: () => void
   readonly connect: () => Promise<Session>
   readonly threads: () => number
+  readonly apart: <T>(work: () => Promise<T>) => Promise<T>
 }
 
 /** One connection. A statement waits for the one before it; a stream occupies the connection until its end. */
@@ -145,7 +162,7 @@ export class Session {
   readonly #connection: DuckDBConnection
   readonly #owner: SessionOwner
   readonly #shared = new Set<string>()
-  #sibling: Promise<Session> | undefined
+  readonly #siblings: Promise<Session>[] = []
   #tail: Promise<unknown> = Promise.resolve()
   /** The native call that runs now; closing must wait for it, and for nothing else. */
   #active: Promise<unknown> = Promise.resolve()
@@ -161,13 +178,22 @@ export class Session {
     return this.#owner.threads()
   }
 
-  /** A second connection, for work on shared tables beside this one. It is closed with this one. */
-  sibling(): Promise<Session> {
-    return (this.#sibling ??= this.#owner.connect())
+  /** More connections, for work on shared tables beside this one. They are closed with this one. */
+  siblings(count: number): Promise<Session[]> {
+    while (this.#siblings.length < count) this.#siblings.push(this.#owner.connect())
+    return Promise.all(this.#siblings.slice(0, count))
   }
 
   /**
-   * Fills a table that the sibling sees too, and gives the number of its rows. Its name must be nobody else's; it
+   * Runs work that keeps several connections busy, so that a statement has the thread of its connection only: threads
+   * that share one small piece of work wait for each other, and two at work on one file cost twice the time of one.
+   */
+  apart<T>(work: () => Promise<T>): Promise<T> {
+    return this.#owner.apart(work)
+  }
+
+  /**
+   * Fills a table that the siblings see too, and gives the number of its rows. Its name must be nobody else's; it
    * goes when this connection closes.
    */
   async share(name: string, select: string): Promise<number> {
@@ -185,7 +211,7 @@ export class Session {
     for (const name of names) this.#shared.delete(name)
   }
 
-  /** True if the sibling sees a table. */
+  /** True if the siblings see a table. */
   isShared(name: string): boolean {
     return this.#shared.has(name)
   }
@@ -268,7 +294,8 @@ export class Session {
   }
 
   async #closeShared(): Promise<void> {
-    await this.#sibling?.then((sibling) => sibling.close()).catch(() => undefined)
+    const closed = this.#siblings.map((one) => one.then((sibling) => sibling.close()))
+    await Promise.allSettled(closed)
     const drops = [...this.#shared].map((name) => `DROP TABLE IF EXISTS ${identifier(name)}`)
     if (drops.length > 0) await this.#connection.run(drops.join('; ')).catch(() => undefined)
   }

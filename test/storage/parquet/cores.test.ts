@@ -28,3 +28,15 @@ test('work that fails gives them back too', async () => {
   await expect(failing).rejects.toThrow('no')
   expect(await threads()).toBe(1)
 })
+
+test('statements side by side have a thread each, and the cores come back after them', async () => {
+  await database.withAllCores(async () => {
+    await database.using(async (session) => {
+      expect(await session.apart(threads)).toBe(1)
+      expect(session.threads).toBe(availableParallelism())
+      await expect(session.apart(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    })
+    expect(await threads()).toBe(availableParallelism())
+  })
+  expect(await threads()).toBe(1)
+})
