@@ -14,6 +14,7 @@ import { peerInputs } from './lib/peer-inputs.mjs'
 import { pythonWithPackages, startPeer } from './lib/peer-process.mjs'
 import { peersText } from './lib/peer-report.mjs'
 import { writeSection } from './lib/section.mjs'
+import { benchBeside } from './sections/peers-beside.mjs'
 import { askInTurns, loadInTurns, lostAgainst, writeInTurns } from './sections/peers.mjs'
 
 const { values: options } = parseArgs({
@@ -27,6 +28,7 @@ const { values: options } = parseArgs({
 })
 const rounds = options.small ? 1 : options.quick ? 5 : 15
 const writeRounds = options.small ? 1 : options.quick ? 3 : 9
+const seconds = options.small ? 2 : options.quick ? 5 : 10
 const say = (text) => process.stderr.write(`${text}\n`)
 const directory = mkdtempSync(join(tmpdir(), 'marketlake-peers-'))
 const output = fileURLToPath(new URL('out/', import.meta.url))
@@ -56,44 +58,49 @@ async function main() {
   })
   mkdirSync(output, { recursive: true })
   const log = openSync(join(output, 'peers.log'), 'w')
+  const start = starter(python, log)
   const load = loadavg()[0]
-  const systems = await startAll(python, log)
-  try {
-    const loads = await loadInTurns(systems, inputs.loads, say)
-    const asked = queries('{reports}', '{bars}')
-    const questions = await askInTurns(systems, Object.keys(asked), { rounds, say })
-    const { writes, probes } = await writeInTurns(systems, inputs.writes, say)
-    return {
-      when: new Date().toISOString().slice(0, 16),
-      rounds,
-      machine: machine(python, load),
-      systems: await described(systems),
-      loads,
-      questions,
-      writes,
-      probes,
-      lost: lostAgainst(systems, { ...questions, ...writes }),
-    }
-  } finally {
-    for (const { peer } of systems) peer?.close()
+  const systems = await startAll(start)
+  const loads = await loadInTurns(systems, inputs.loads, say)
+  const asked = Object.keys(queries('{reports}', '{bars}'))
+  const questions = await askInTurns(systems, asked, { rounds, say })
+  const { writes, probes } = await writeInTurns(systems, inputs.writes, say)
+  const about = await described(systems)
+  for (const { peer } of systems) await peer.close()
+  return {
+    when: new Date().toISOString().slice(0, 16),
+    rounds,
+    machine: machine(load),
+    systems: about,
+    loads,
+    questions,
+    writes,
+    probes,
+    beside: await benchBeside(systems, inputs.beside, { seconds, start, say }),
+    lost: lostAgainst(systems, { ...questions, ...writes }),
   }
 }
 
-async function startAll(python, log) {
+/** Starts a process of a system, by its key, in its directory. */
+function starter(python, log) {
   const questions = JSON.stringify(queries('{reports}', '{bars}'))
+  const at = (path) => fileURLToPath(new URL(path, import.meta.url))
+  return (key, root) =>
+    key === 'engine'
+      ? startPeer(process.execPath, [at('workers/peer.mjs'), root, questions], log)
+      : startPeer(python, [at('peers/worker.py'), key, root, questions], log)
+}
+
+async function startAll(start) {
   const only = options.only?.split(',')
   const started = []
   for (const [name, key] of Object.entries(SYSTEMS)) {
     if (only && !only.includes(key)) continue
     const root = join(directory, OF_LAKE.has(key) ? 'lake' : key)
     mkdirSync(root, { recursive: true })
-    const worker = fileURLToPath(
-      new URL(key === 'engine' ? 'workers/peer.mjs' : 'peers/worker.py', import.meta.url),
-    )
-    const args = key === 'engine' ? [worker, root, questions] : [worker, key, root, questions]
     // The views are opened when there are any: after the lake was loaded.
-    const start = () => startPeer(key === 'engine' ? process.execPath : python, args, log)
-    started.push({ name, key, root, start, peer: key === 'views' ? undefined : await start() })
+    const peer = key === 'views' ? undefined : await start(key, root)
+    started.push({ name, key, root, start: () => start(key, root), peer })
   }
   return started
 }
@@ -115,7 +122,7 @@ function wrongOf({ questions, probes }) {
   return [...asked, ...Object.values(probes).flat()]
 }
 
-function machine(python, load) {
+function machine(load) {
   return {
     processors: cpus().length,
     model: cpus()[0].model,
@@ -126,7 +133,7 @@ function machine(python, load) {
   }
 }
 
-process.setMaxListeners(30)
+process.setMaxListeners(Object.keys(SYSTEMS).length + 10)
 process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 const result = await main()

@@ -11,6 +11,9 @@ const PARTS = {
 }
 const UNCHANGED = 'newest period again, unchanged'
 
+/** Files that a writer beside a reader goes round; the first is what is stored. */
+const BESIDE_FILES = 8
+
 /** Loads, and for each kind of write a file a round; those of one kind change the same rows. */
 export async function peerInputs(directory, { small, rounds }) {
   const size = small ? { days: 20, fromQuarter: QUARTERS - 8 } : { days: 260 }
@@ -30,13 +33,20 @@ export async function peerInputs(directory, { small, rounds }) {
         await copy(reportsSql({ ...part, shift: round + 1 }), `${i}-${round}`),
       )
   }
+  const beside = {}
+  for (const [name, from] of Object.entries({ reader: 2000, first: 3000, second: 4000 })) {
+    const part = { from, to: from + 200, ...newest }
+    beside[name] = []
+    for (let i = 0; i < BESIDE_FILES; i++)
+      beside[name].push(await copy(reportsSql({ ...part, shift: i }), `${name}-${i}`))
+  }
   const last = Object.values(writes).map(({ files }) => `FROM read_parquet('${files.at(-1)}')`)
   writes[UNCHANGED] = {
     unchanged: true,
     files: Array.from({ length: rounds }).fill(await copy(stateSql(loads.reports, last), 'state')),
   }
   db.close()
-  return { loads, writes }
+  return { loads, writes, beside }
 }
 
 /** The newest period as it is after all writes of the kinds before. */

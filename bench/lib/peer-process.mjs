@@ -39,10 +39,14 @@ function call(program, args) {
 /** Starts a system; the promise is its first line. */
 export async function startPeer(program, args, log) {
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', log] })
-  process.once('exit', () => child.kill('SIGKILL'))
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
   // A process that ended says so by the end of its lines.
   child.stdin.on('error', () => {})
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const ended = new Promise((resolve) => child.on('close', resolve)).then(() =>
+    process.removeListener('exit', kill),
+  )
   const failed = new Promise((resolve) => child.on('error', (error) => resolve({ error })))
   const read = async () => {
     let timer
@@ -66,6 +70,10 @@ export async function startPeer(program, args, log) {
       child.stdin.write(`${JSON.stringify(command)}\n`)
       return read()
     },
-    close: () => child.stdin.end(),
+    /** Ends its input and waits for its end. */
+    close: () => {
+      child.stdin.end()
+      return child.exitCode === null && child.signalCode === null ? ended : undefined
+    },
   }
 }

@@ -9,7 +9,8 @@ const bytes = (value) =>
 /** The whole report as Markdown. */
 export function peersText(result) {
   const notes = []
-  const failed = (reason) => {
+  const failed = (text) => {
+    const reason = text.replaceAll(/\/\S+\//g, '')
     const known = notes.indexOf(reason)
     return `failed (${(known < 0 ? notes.push(reason) : known + 1).toString()})`
   }
@@ -26,6 +27,7 @@ export function peersText(result) {
     ),
     systemsByRow({ ...loads, ...writes }, names, failed, writeCell),
   ]
+  if (Object.keys(result.beside).length > 0) parts.push(besideTable(result.beside, failed))
   const reasons = notes.map((note, i) => `${i + 1}. ${note}`).join('\n')
   return [...parts, ...behind(result), ...(reasons ? [reasons] : [])].join('\n\n')
 }
@@ -55,4 +57,43 @@ function behind({ lost }) {
       `${what}: ${ours} ${number(ms)}, ${theirs} ${number(best)} (${(ms / best).toFixed(2)})`,
   )
   return [`Behind the best of DuckLake, Delta, Lance and Iceberg: ${items.join('; ')}.`]
+}
+
+/** Readers alone and beside a writer of 200 rows a commit, and two writers. */
+function besideTable(beside, failed) {
+  const reading = ({ median, p99, error, errors, firstError }) => {
+    if (error) return failed(error)
+    if (median === undefined) return `none; ${failed(firstError[0])}`
+    const refused = errors > 0 ? `; ${failed(firstError[0])}` : ''
+    return `${number(median)}, ${number(p99)}${refused}`
+  }
+  const commits = ({ commits: done, perSecond, error, errors, firstError }) => {
+    if (error) return failed(error)
+    return `${done} (${perSecond.toFixed(1)}/s)${errors > 0 ? `, ${errors} ${failed(firstError[0])}` : ''}`
+  }
+  const rows = Object.entries(beside).map(([name, { idle, beside: read, writing, writers }]) => [
+    name,
+    reading(idle),
+    reading(read),
+    idle.p99 && read.p99 ? (read.p99 / idle.p99).toFixed(1) : '–',
+    `${read.runs ?? 0} of ${(read.runs ?? 0) + (read.errors ?? 0)}`,
+    String(read.torn ?? '–'),
+    commits(writing),
+    commits(writers.one),
+    writers.both.map(commits).join(' + '),
+    String(writers.lost),
+  ])
+  const head = [
+    'beside each other',
+    'a reader alone: p50, p99',
+    'beside a writer: p50, p99',
+    'p99 ratio',
+    'reads answered',
+    'torn',
+    'its commits',
+    'one writer at full speed',
+    'two on disjoint rows',
+    'rows lost',
+  ]
+  return markdown(head, rows)
 }

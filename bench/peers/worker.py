@@ -11,10 +11,12 @@ import sys
 import traceback
 
 from answers import summary_of
+from concurrency import lost, read_until, write_until
 from measure import measured
 
 CLASSES = {
     "native": ("systems.native", "Native"),
+    "native-reader": ("systems.native", "NativeReader"),
     "views": ("systems.views", "Views"),
     "parquet-duckdb": ("systems.parquet_file", "ParquetDuckDb"),
     "parquet-polars": ("systems.parquet_polars", "ParquetPolars"),
@@ -49,6 +51,15 @@ def run(system, command):
         return measured(lambda: system.load(command["table"], command["file"]))[1]
     if kind == "write":
         return measured(lambda: system.write(command["file"], command["unchanged"]))[1]
+    if kind == "join":
+        system.join()
+        return {}
+    if kind == "read":
+        return read_until(system, command["base"], command["seconds"])
+    if kind == "writes":
+        return write_until(system, command["files"], command["seconds"], command["perSecond"])
+    if kind == "lost":
+        return lost(system, command["file"])
     if kind == "reopen":
         system.reopen()
         return {}

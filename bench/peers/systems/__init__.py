@@ -1,1 +1,1 @@
-"""The systems that are compared: each loads, answers and writes in its own way, behind the same five methods."""
+"""The systems that are compared: each loads, answers and writes in its own way, behind the same methods."""

@@ -14,9 +14,15 @@ class Delta(DuckSystem):
         self.connection = connect(extensions=["delta"])
 
     def load(self, table, file):
-        path = self.path(table)
-        deltalake.write_deltalake(path, pq.read_table(file))
-        self.connection.execute(f"ATTACH '{path}' AS {table} (TYPE delta)")
+        deltalake.write_deltalake(self.path(table), pq.read_table(file))
+        self.attach(table)
+
+    def attach(self, table):
+        self.connection.execute(f"ATTACH '{self.path(table)}' AS {table} (TYPE delta)")
+
+    def join(self):
+        for table in ("reports", "bars"):
+            self.attach(table)
 
     def write(self, file, unchanged):
         rows = pq.read_table(file)

@@ -60,6 +60,9 @@ class DuckSystem:
     def open(self):
         self.connection = connect()
 
+    def join(self):
+        """Takes up tables that another process made; most are found by their names."""
+
     def reopen(self):
         """Reads what others committed; most do so by themselves."""
 

@@ -32,6 +32,10 @@ class Lance(DuckSystem):
             dataset.create_scalar_index(column, "BTREE")
         self.tables[table] = dataset
 
+    def join(self):
+        for table in ("reports", "bars"):
+            self.tables[table] = lance.dataset(self.path(f"{table}.lance"))
+
     def reopen(self):
         for dataset in self.tables.values():
             dataset.checkout_latest()
