@@ -1,55 +1,70 @@
-/** One operation on a lake, for `faults.mjs`. Arguments: directory, operation, tag of the batch. Prints the outcome. */
-import { join } from 'node:path'
+/**
+ * Does operations for `faults.mjs`, one a line of its input, in a process whose system calls can fail. Arguments: the
+ * directory of the world, the file of the switch. Answers each line with one: how it ended, and which descriptors are left.
+ */
+import { openSync, readSync, readdirSync, readlinkSync, writeSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { OPERATIONS } from './fault-operations.mjs'
 import { loadPackage } from './package.mjs'
 
-const [root, operation, batch] = process.argv.slice(2)
+const [world, switchFile] = process.argv.slice(2)
 const api = await loadPackage()
+const control = openSync(switchFile, 'r+')
 
-const rows = (n) => Array.from({ length: n }, (_, k) => ({ k, v: batch }))
-const OPERATIONS = {
-  append: (lake) => lake.write(batch, (tx) => tx.append('events', [{ b: batch }])),
-  upsert: (lake) => lake.write(batch, (tx) => tx.upsert('facts', rows(50))),
-  multi: (lake) =>
-    lake.write(batch, async (tx) => {
-      await tx.append('events', [{ b: batch }])
-      await tx.upsert('facts', rows(20))
-    }),
-  create: (lake) =>
-    lake.write(batch, async (tx) => {
-      await tx.ensure({ name: `t_${batch}`, schema: api.schemaOf([api.field('b', 'string')]) })
-      await tx.append(`t_${batch}`, [{ b: batch }])
-    }),
-  delete: (lake) => lake.delete('facts', 'k < 10'),
-  optimize: async (lake) => ({ kind: 'committed', tables: await lake.optimize() }),
-  vacuum: async (lake) => ({ kind: 'committed', result: await lake.vacuum({ apply: true }) }),
-  restore: (lake) => lake.restore(2, ['facts']),
-  tag: (lake) => lake.tag(`T${batch}`),
-  views: async (lake) => ({ kind: 'committed', views: await lake.publishViews() }),
-  backup: async (lake) => ({
-    kind: 'committed',
-    result: await lake.backup(join(root, '..', `backup-${batch}`)),
-  }),
-  query: async (lake) => {
-    const engine = await lake.analysis()
-    try {
-      return {
-        kind: 'committed',
-        rows: await engine.query('SELECT count(*)::INTEGER AS n FROM facts'),
-      }
-    } finally {
-      await engine.close()
-    }
-  },
+/** The layout of `struct control` in `faultshim.c`. */
+function arm(fault) {
+  const [call, number, code, persistent] = fault
+  writeSync(
+    control,
+    Buffer.from(Int32Array.of(call, number, code, persistent, 0, 0).buffer),
+    0,
+    24,
+    0,
+  )
 }
 
-try {
-  const lake = await api.openLake(root, { maintenance: false, onWarning: () => undefined })
+function hits() {
+  const buffer = Buffer.alloc(24)
+  readSync(control, buffer, 0, 24, 0)
+  return buffer.readInt32LE(20)
+}
+
+function descriptors() {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`)
+      return path.startsWith(world) ? [path.slice(world.length)] : []
+    } catch {
+      return []
+    }
+  })
+}
+
+/** Reads beside one that failed may still be under way for a moment. */
+async function descriptorsLeft() {
+  for (let i = 0; i < 200 && descriptors().length > 0; i++)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  return descriptors()
+}
+
+async function outcomeOf(run, batch) {
   try {
-    const { kind, version, txnId } = await OPERATIONS[operation](lake)
-    process.stdout.write(JSON.stringify({ kind, version, txnId }))
-  } finally {
-    await lake.close()
+    const { kind, version, txnId, problems } = await run(api, world, batch)
+    return { kind, version, txnId, problems }
+  } catch (error) {
+    const { code, message, stack } = error
+    return { kind: 'failed', code, message, ...(code === undefined && { stack }) }
   }
-} catch (error) {
-  process.stdout.write(JSON.stringify({ kind: 'failed', code: error.code, message: error.message }))
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { operation, batch, fault, again } = JSON.parse(line)
+  const { run, again: other } = OPERATIONS[operation]
+  if (fault) arm(fault)
+  const outcome = await outcomeOf(again && other ? other : run, batch)
+  const hit = fault ? hits() : 0
+  arm([0, 0, 0, 0])
+  process.stdout.write(
+    `${JSON.stringify({ outcome, hit, descriptors: await descriptorsLeft() })}\n`,
+  )
 }

@@ -1,160 +1,237 @@
 /**
- * `npm run torture:faults [-- --every N] [--only OPERATION]`: every operation with every N-th system call failing or killing
- * the process, the engine's own calls included. Afterwards the lake must be whole and the same operation succeed.
+ * `npm run torture:faults [-- --operation NAME --every N --errors all --state FILE]`: every operation with every N-th system
+ * call failing once, failing for good, or killing the process, the engine's own calls included. Afterwards the lake must
+ * be whole, the same operation succeed, and nothing be left over. With a state file a run that was stopped goes on.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { readLakeLog } from './check.mjs'
+import { OPERATIONS, copyWorld, makeWorld } from './fault-operations.mjs'
 import { loadPackage } from './package.mjs'
 
 const { values } = parseArgs({
-  options: { every: { type: 'string', default: '1' }, only: { type: 'string' } },
+  options: {
+    every: { type: 'string', default: '1' },
+    operation: { type: 'string', multiple: true },
+    errors: { type: 'string', default: 'turn' },
+    state: { type: 'string' },
+  },
 })
-const OPERATIONS = [
-  'append',
-  'upsert',
-  'multi',
-  'create',
-  'delete',
-  'optimize',
-  'vacuum',
-  'restore',
-  'tag',
-  'views',
-  'backup',
-  'query',
+/** As `enum call` in `faultshim.c`, from 1 on. */
+const CALLS = [
+  'open',
+  'write',
+  'read',
+  'sync',
+  'link',
+  'rename',
+  'unlink',
+  'mkdir',
+  'list',
+  'truncate',
+  'copy',
+  'chmod',
 ]
-const CALLS = ['open', 'write', 'read', 'fsync', 'link', 'rename', 'unlink', 'mkdir']
-const ERRNOS = {
-  EIO: 5,
-  ENOSPC: 28,
-  EDQUOT: 122,
-  EMFILE: 24,
-  EACCES: 13,
-  EROFS: 30,
-  ESTALE: 116,
-  kill: -1,
-}
-const CHILD = join(import.meta.dirname, 'faults-child.mjs')
+const ERRNOS = { EIO: 5, ENOSPC: 28, EDQUOT: 122, EMFILE: 24, EACCES: 13, EROFS: 30, ESTALE: 116 }
+const NAMES = Object.keys(ERRNOS)
+const KILL = -1
+/** What fails for good leaves the disk as a kill does; a new process at every call would take most of the time. */
+const KILL_EVERY = 5
+/** Longer than any operation takes, also on a machine that does much else. */
+const ANSWER_MAX_MS = 120_000
 
 const base = mkdtempSync(join(tmpdir(), 'marketlake-faults-'))
+const world = join(base, 'world')
 const shim = join(base, 'faultshim.so')
-execFileSync('cc', [
-  '-shared',
-  '-fPIC',
-  '-O1',
-  '-o',
-  shim,
-  join(import.meta.dirname, 'faultshim.c'),
-  '-ldl',
-])
-const template = join(base, 'template')
+const source = join(import.meta.dirname, 'faultshim.c')
+execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', shim, source, '-ldl'])
 const api = await loadPackage()
-await makeTemplate()
+const child = { process: undefined, lines: undefined }
 
-/** A lake with a history, of which a vacuum has something to take. */
-async function makeTemplate() {
-  const effects = { now: Date.now, uuid: () => crypto.randomUUID(), random: Math.random }
-  await api.initLake({ files: api.localFiles, effects, root: template })
-  writeFileSync(
-    join(template, 'lake.toml'),
-    '[retention]\nversions = "0 seconds"\nfiles = "0 seconds"\nstaged = "0 seconds"\n',
-  )
-  const lake = await api.openLake(template, { maintenance: false, lease: false })
-  const { field, schemaOf } = api
-  await lake.write('tables', async (tx) => {
-    await tx.ensure({ name: 'events', schema: schemaOf([field('b', 'string')]) })
-    await tx.ensure({
-      name: 'facts',
-      schema: schemaOf([field('k', 'integer'), field('v', 'string')]),
-      key: ['k'],
-    })
-    await tx.upsert('facts', [
-      { k: 1, v: 'a' },
-      { k: 2, v: 'b' },
-    ])
+/** The process that does operations; a new one after a kill. */
+function started() {
+  if (child.process) return child
+  const switchFile = join(base, 'switch')
+  writeFileSync(switchFile, Buffer.alloc(24))
+  const env = { ...process.env, LD_PRELOAD: shim, FAULT_DIR: world, FAULT_SWITCH: switchFile }
+  const script = join(import.meta.dirname, 'faults-child.mjs')
+  child.process = spawn(process.execPath, [script, world, switchFile], {
+    env,
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
-  for (let i = 0; i < 18; i++)
-    await lake.write(`w${i}`, (tx) => tx.upsert('facts', [{ k: i % 3, v: `v${i}` }]))
-  await lake.close()
+  child.lines = createInterface({ input: child.process.stdout })[Symbol.asyncIterator]()
+  child.process.stdin.on('error', () => undefined)
+  return child
 }
 
-function run(root, operation, batch, fault) {
-  const hit = join(base, 'hit')
-  rmSync(hit, { force: true })
-  const env = fault
-    ? { ...process.env, LD_PRELOAD: shim, FAULT: fault, FAULT_DIR: root, FAULT_HIT: hit }
-    : process.env
-  const { stdout, signal } = spawnSync(process.execPath, [CHILD, root, operation, batch], {
-    env,
-    encoding: 'utf8',
-    timeout: 60_000,
+/** One operation there, and how it ended. */
+async function perform(request) {
+  const { process: running, lines } = started()
+  running.stdin.write(`${JSON.stringify(request)}\n`)
+  let timer
+  const late = new Promise((resolve) => {
+    timer = setTimeout(() => resolve({ late: true }), ANSWER_MAX_MS)
   })
-  const outcome =
-    stdout === ''
-      ? { kind: signal === 'SIGKILL' ? 'killed' : `no answer (${signal})` }
-      : JSON.parse(stdout)
-  return { outcome, hit: existsSync(hit) }
+  const line = await Promise.race([lines.next(), late])
+  clearTimeout(timer)
+  if (line.value !== undefined) return JSON.parse(line.value)
+  child.process = undefined
+  if (line.late) running.kill('SIGKILL')
+  else if (running.exitCode === null && running.signalCode === null)
+    await new Promise((resolve) => running.once('exit', resolve))
+  const kind = line.late ? 'hung' : running.signalCode === 'SIGKILL' ? 'killed' : 'crashed'
+  return { outcome: { kind }, hit: 1, descriptors: [] }
+}
+
+function prepare(name) {
+  const copy = join(base, `template-${name}`)
+  rmSync(world, { recursive: true, force: true })
+  return existsSync(copy)
+    ? copyWorld(copy, world)
+    : makeWorld(api, name, world, copy).then(() => copyWorld(copy, world))
 }
 
 /** What is wrong after an operation that met a fault. */
-async function problemsOf(root, outcome, batch, operation) {
+async function problemsOf(operation, batch, fault, { outcome, descriptors }) {
   const problems = []
-  const records = readLakeLog(root)
-  for (const [i, { record, torn }] of records.entries())
-    if (torn !== undefined || record.version !== i) problems.push(`record ${i} is torn or missing`)
-  const own = records.filter(({ record }) => record?.note === batch)
-  if (
-    outcome.kind === 'committed' &&
-    outcome.version !== undefined &&
-    records[outcome.version]?.record?.txnId !== outcome.txnId
-  )
-    problems.push('an acknowledged commit is not there')
-  if (outcome.kind === 'failed' && own.length > 0) problems.push('a failed commit is visible')
-  if (outcome.kind.startsWith('no answer')) problems.push(outcome.kind)
-  const again = run(root, operation, `${batch}b`).outcome
-  if (again.kind !== 'committed') problems.push(`the same operation then: ${JSON.stringify(again)}`)
-  const lake = await api.openLake(root, { maintenance: false })
-  const doctor = await lake.doctor({ fix: true })
-  const found = await lake.verify({ deep: true })
-  if (!doctor.ok || found.length > 0)
-    problems.push(JSON.stringify([...doctor.problems, ...found].slice(0, 3)))
-  await lake.close()
-  const leases = readdirSync(join(root, '_lake', 'leases')).filter((name) => name.endsWith('.json'))
-  if (outcome.kind === 'failed' && leases.length > 0) problems.push('a lease is left')
+  const root = join(world, 'lake')
+  const { kind, version, txnId } = outcome
+  if (kind === 'hung' || kind === 'crashed') problems.push(kind)
+  if (kind === 'killed' && fault.code !== KILL) problems.push('killed')
+  if (outcome.stack) problems.push(outcome.stack)
+  if (descriptors.length > 0) problems.push(`descriptors are left: ${descriptors.join()}`)
+  if (existsSync(join(root, '_lake'))) {
+    const records = readLakeLog(root)
+    for (const [i, { record, torn }] of records.entries())
+      if (torn !== undefined || record.version !== i)
+        problems.push(`record ${i} is torn or missing`)
+    if (kind === 'committed' && version !== undefined && records[version]?.record?.txnId !== txnId)
+      problems.push('an acknowledged commit is not there')
+    if (kind === 'failed' && records.some(({ record }) => record?.note === batch))
+      problems.push('a failed commit is visible')
+  }
+  const once = !fault.persistent && fault.code !== KILL
+  if (once && fault.call !== 'unlink')
+    problems.push(...leftOvers(batch, kind).map((path) => `left: ${path}`))
+  const then = await perform({ operation, batch: `${batch}b`, again: true })
+  if (then.outcome.kind !== 'committed')
+    problems.push(`the same operation then: ${JSON.stringify(then.outcome)}`)
+  problems.push(...(await lakeProblems(root)))
   return problems
 }
 
-let [runs, bad, fired] = [0, 0, 0]
-for (const operation of OPERATIONS.filter(
-  (name) => values.only === undefined || name === values.only,
-)) {
-  const before = runs
-  for (const call of CALLS) {
-    for (let n = 1, more = true; more; n += Number(values.every)) {
-      const [errno, code] = Object.entries(ERRNOS)[fired % 8]
-      const root = join(base, 'lake')
-      rmSync(root, { recursive: true, force: true })
-      cpSync(template, root, { recursive: true })
-      const batch = `b${runs}`
-      const { outcome, hit } = run(root, operation, batch, `${call}:${n}:${code}`)
-      more = hit
-      if (!hit) continue
-      runs++
-      fired++
-      const problems = await problemsOf(root, outcome, batch, operation)
-      if (problems.length === 0) continue
-      bad++
-      process.stdout.write(
-        `BAD ${operation} ${call} ${n} ${errno} (${JSON.stringify(outcome)}): ${problems.join('; ')}\n`,
-      )
-    }
-  }
-  process.stdout.write(`${operation}: ${runs - before} calls hit\n`)
+/** Temporary files, half a copy, and the lease of a process that let go. */
+function leftOvers(batch, kind) {
+  return readdirSync(world, { recursive: true })
+    .filter(
+      (path) =>
+        /\.tmp(?:\.wal)?$/.test(path) ||
+        /_lake\/leases\/.*\.json$/.test(path) ||
+        (kind === 'failed' && path === `backup-${batch}`),
+    )
+    .filter((path) => path !== 'lake/_lake/.left.tmp')
 }
-process.stdout.write(`${runs} runs, ${bad} bad\n`)
+
+async function lakeProblems(root) {
+  const lake = await api.openLake(root, { maintenance: false, onWarning: () => undefined })
+  try {
+    const { ok, problems } = await lake.doctor({ fix: true })
+    return ok ? [] : [JSON.stringify(problems.slice(0, 3))]
+  } finally {
+    await lake.close()
+  }
+}
+
+/** The faults of one call: of the errors one in turn or all, once and for good, and a kill. */
+function faultsAt(call, number) {
+  const turn = (shift) => [NAMES[(number + CALLS.indexOf(call) + shift) % NAMES.length]]
+  const [once, persistent] = values.errors === 'all' ? [NAMES, NAMES] : [turn(0), turn(3)]
+  const fault = (code, name, isPersistent) => ({
+    call,
+    number,
+    code,
+    name,
+    persistent: isPersistent,
+  })
+  return [
+    ...once.map((name) => fault(ERRNOS[name], name, false)),
+    ...persistent.map((name) => fault(ERRNOS[name], `${name} for good`, true)),
+    ...((number - 1) % KILL_EVERY === 0 ? [fault(KILL, 'kill', false)] : []),
+  ]
+}
+
+const total = { calls: 0, runs: 0, bad: 0 }
+
+/** One run; false if the operation ended before the call. */
+async function runOne(operation, fault) {
+  const { call, number, code, persistent } = fault
+  await prepare(OPERATIONS[operation].world)
+  const batch = `b${total.runs}`
+  const armed = [CALLS.indexOf(call) + 1, number, code, Number(persistent)]
+  const answer = await perform({ operation, batch, fault: armed })
+  if (!answer.hit) return false
+  total.runs++
+  const problems = await problemsOf(operation, batch, fault, answer).catch((error) => [error.stack])
+  if (problems.length > 0) {
+    total.bad++
+    const { kind, code: errorCode, message } = answer.outcome
+    print(
+      `BAD ${operation} ${call} ${number} ${fault.name} (${kind} ${errorCode ?? ''} ${message ?? ''}): ${problems.join('; ')}`,
+    )
+  }
+  return true
+}
+
+async function runCalls(operation, call) {
+  const before = { ...total }
+  for (let number = 1, more = true; more; number += Number(values.every)) {
+    more = false
+    for (const fault of faultsAt(call, number)) {
+      if (!(await runOne(operation, fault))) break
+      more = true
+    }
+    if (more) total.calls++
+  }
+  return Object.fromEntries(Object.entries(total).map(([name, n]) => [name, n - before[name]]))
+}
+
+function print(text) {
+  process.stdout.write(`${text}\n`)
+}
+
+const known = new Map()
+if (values.state && existsSync(values.state))
+  for (const line of readFileSync(values.state, 'utf8').trim().split('\n')) {
+    const { operation, call, counts } = JSON.parse(line)
+    known.set(`${operation} ${call}`, counts)
+  }
+for (const operation of values.operation ?? Object.keys(OPERATIONS)) {
+  const sum = { calls: 0, runs: 0, bad: 0 }
+  const startedMs = Date.now()
+  for (const call of CALLS) {
+    const before = known.get(`${operation} ${call}`)
+    const counts = before ?? (await runCalls(operation, call))
+    if (before) for (const name in total) total[name] += before[name]
+    else if (values.state)
+      appendFileSync(values.state, `${JSON.stringify({ operation, call, counts })}\n`)
+    for (const name in sum) sum[name] += counts[name]
+  }
+  const seconds = Math.round((Date.now() - startedMs) / 1000)
+  print(`${operation}: ${sum.calls} calls, ${sum.runs} runs, ${sum.bad} bad, ${seconds} s`)
+}
+print(`${total.calls} calls, ${total.runs} runs, ${total.bad} bad`)
+child.process?.stdin.end()
 rmSync(base, { recursive: true, force: true })
-process.exitCode = bad > 0 ? 1 : 0
+process.exitCode = total.bad > 0 ? 1 : 0

@@ -7,7 +7,7 @@ import type { Store } from '../storage/lake/store.ts'
 import { tableViews } from '../storage/lake/view.ts'
 import type { TableView } from '../storage/lake/view.ts'
 import type { Database, Session } from '../storage/parquet/database.ts'
-import { identifier, literal } from '../storage/parquet/sql.ts'
+import { WITHOUT_LOG, identifier, literal } from '../storage/parquet/sql.ts'
 import { publishedStatements } from './published-relations.ts'
 
 /** A table of an export. */
@@ -45,7 +45,9 @@ async function build(
 ): Promise<ExportedTable[]> {
   const views = await tableViews(store, record)
   const catalog = `export_${store.effects.uuid().replaceAll('-', '')}`
-  await session.run(`ATTACH ${literal(path)} AS ${catalog} (STORAGE_VERSION 'v1.0.0')`)
+  await session.run(
+    `ATTACH ${literal(path)} AS ${catalog} (STORAGE_VERSION 'v1.0.0', ${WITHOUT_LOG})`,
+  )
   try {
     // The file is the current database: a view must not keep the alias it was attached under.
     await session.run(`USE ${catalog}; CREATE SCHEMA ${DATA}`)

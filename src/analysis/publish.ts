@@ -9,7 +9,7 @@ import { snapshotSql } from '../storage/delta/relation.ts'
 import { tableViews } from '../storage/lake/view.ts'
 import { Database } from '../storage/parquet/database.ts'
 import type { Session } from '../storage/parquet/database.ts'
-import { literal } from '../storage/parquet/sql.ts'
+import { WITHOUT_LOG, literal } from '../storage/parquet/sql.ts'
 import { publishedStatements } from './published-relations.ts'
 
 /** The name of the published file. */
@@ -115,7 +115,7 @@ async function writeFile(
   statements: readonly string[],
 ): Promise<void> {
   await session.run(
-    `ATTACH ${literal(path)} AS published (STORAGE_VERSION 'v1.0.0', BLOCK_SIZE 16384); USE published`,
+    `ATTACH ${literal(path)} AS published (STORAGE_VERSION 'v1.0.0', BLOCK_SIZE 16384, ${WITHOUT_LOG}); USE published`,
   )
   for (const statement of statements) await session.run(statement)
   await session.run('CHECKPOINT published; USE memory; DETACH published')

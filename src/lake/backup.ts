@@ -38,50 +38,65 @@ export async function backupLake(store: Store, target: string): Promise<BackupRe
   }
   const head = await settle(store, Object.keys(store.head.tables))
   const copier = newCopier(files)
-  await copyTables(store, head, root, copier)
-  await copier.copy(join(store.root, CONFIG_FILE), join(root, CONFIG_FILE), true)
-  // Records last: until then the copy is no lake.
-  await copyRecords(store, head, root, copier)
-  await copier.finish()
+  try {
+    await copyTables(store, head, root, copier)
+    await copier.copy(join(store.root, CONFIG_FILE), join(root, CONFIG_FILE), true)
+    // Records last: until then the copy is no lake.
+    await copyRecords(store, head, root, copier)
+    await copier.finish()
+  } catch (error) {
+    await copier.undo()
+    throw error
+  }
   return { directory: root, version: head.version, files: copier.count(), bytes: copier.bytes() }
 }
 
 interface Copier {
   /** Copies one file; with `optional` an absent source is passed over. */
   copy(from: string, to: string, optional?: boolean): Promise<void>
+  makeDirectory(path: string, mode?: number): Promise<void>
   finish(): Promise<void>
+  /** Takes away what was made, as far as that can be done: half a copy would be in the way of the next. */
+  undo(): Promise<void>
   count(): number
   bytes(): number
 }
 
 function newCopier(files: Files): Copier {
-  const made = new Set<string>()
+  // Directories that are there; those that were not before, and the files, in the order they were made.
+  const there = new Set<string>()
+  const made: string[] = []
   let [count, bytes] = [0, 0]
+  const makeDirectory = async (directory: string, mode?: number): Promise<void> => {
+    if (there.has(directory)) return
+    if (!(await files.stat(directory))) {
+      await makeDirectory(dirname(directory))
+      await files.makeDirectory(directory, mode)
+      made.push(directory)
+    }
+    there.add(directory)
+  }
   return {
+    makeDirectory,
     copy: async (from, to, optional = false) => {
       const content = await files.read(from)
       if (!content && optional) return
       if (!content) throw new LakeError('CORRUPT_FILE', `a file of the lake is missing: ${from}`)
-      await makeDirectories(files, dirname(to), made)
+      await makeDirectory(dirname(to))
+      made.push(to)
       await files.create(to, content)
       count++
       bytes += content.length
     },
     finish: async () => {
-      for (const directory of made) await files.sync(directory)
+      for (const directory of there) await files.sync(directory)
+    },
+    undo: async () => {
+      for (const path of made.toReversed()) await files.remove(path).catch(() => false)
     },
     count: () => count,
     bytes: () => bytes,
   }
-}
-
-async function makeDirectories(files: Files, directory: string, made: Set<string>): Promise<void> {
-  if (made.has(directory)) return
-  if (!(await files.stat(directory))) {
-    await makeDirectories(files, dirname(directory), made)
-    await files.makeDirectory(directory)
-  }
-  made.add(directory)
 }
 
 async function copyTables(
@@ -94,7 +109,7 @@ async function copyTables(
   const mapped = new Map(Object.values(head.tables).map((entry) => [entry.path, entry.version]))
   for (const table of needed.values()) {
     const [from, to] = [tableDirectory(store, table.path), join(root, ...table.path.split('/'))]
-    for (const key of table.files) {
+    for (const key of table.files.keys()) {
       // Files of commits that the lake has not adopted may be gone again.
       await copier.copy(filePath(from, key), filePath(to, key), true)
     }
@@ -124,11 +139,7 @@ async function copyRecords(
     const path = recordPath(store.root, version)
     await copier.copy(path, join(logDirectory(root), basename(path)))
   }
-  await makeLakeDirectories(store.files, root)
-}
-
-async function makeLakeDirectories(files: Files, root: string): Promise<void> {
   for (const [name, mode] of [['actions'], ['journal'], ['leases', 0o1777]] as const) {
-    await files.makeDirectory(join(logDirectory(root), name), mode)
+    await copier.makeDirectory(join(logDirectory(root), name), mode)
   }
 }

@@ -27,7 +27,7 @@ import { recordAt } from '../storage/lake/time-travel.ts'
 import type { VersionSpec } from '../storage/lake/time-travel.ts'
 import type { Transaction } from '../storage/lake/transaction.ts'
 import type { VacuumResult } from '../storage/lake/vacuum.ts'
-import type { Problem } from '../storage/lake/verify.ts'
+import type { Problem } from '../storage/lake/verify-file.ts'
 import type { Database } from '../storage/parquet/database.ts'
 import type { BackupResult } from './backup.ts'
 import type { TableDifference } from './compare.ts'
@@ -59,10 +59,20 @@ export async function createLake(directory: string, options: OpenOptions = {}): 
   const effects = options.effects ?? realEffects
   const root = resolve(directory)
   const config = await readConfig(localFiles, root)
-  const { initLake } = await import('../storage/lake/init.ts')
-  await initLake({ files: localFiles, effects, root }, { prefer: config.sources.prefer })
-  const layout = options.layout ?? config.tables.layout
+  const { initLake, isUnfinished } = await import('../storage/lake/init.ts')
+  const context = { files: localFiles, effects, root }
+  if (!(await isUnfinished(context))) await initLake(context, { prefer: config.sources.prefer })
   const lake = await openLake(root, options)
+  try {
+    await makeStandardTables(lake, options.layout ?? config.tables.layout)
+    return lake
+  } catch (error) {
+    await lake.close()
+    throw error
+  }
+}
+
+async function makeStandardTables(lake: Lake, layout: Layout): Promise<void> {
   await lake.write(
     'standard tables',
     async (tx) => {
@@ -72,7 +82,6 @@ export async function createLake(directory: string, options: OpenOptions = {}): 
     },
     { operation: 'CREATE' },
   )
-  return lake
 }
 
 /** A layout by symbol is for tables that have one. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OLD } from '../migration/old-file.ts'
 import type { Session } from '../storage/parquet/database.ts'
-import { identifier, literal } from '../storage/parquet/sql.ts'
+import { WITHOUT_LOG, identifier, literal } from '../storage/parquet/sql.ts'
 import type { Lake } from './lake.ts'
 
 /** The path of a database that is removed after `use`. */
@@ -27,9 +27,11 @@ export async function attachedAs<T>(
   alias: string,
   use: () => Promise<T>,
 ): Promise<T> {
-  await session.run(`ATTACH ${literal(path)} AS ${identifier(alias)}`)
+  await session.run(`ATTACH ${literal(path)} AS ${identifier(alias)} (${WITHOUT_LOG})`)
   try {
-    return await use()
+    const result = await use()
+    await session.run(`CHECKPOINT ${identifier(alias)}`)
+    return result
   } finally {
     await session.run(`DETACH ${identifier(alias)}`)
   }

@@ -1,17 +1,19 @@
 /** `analysis.duckdb`: views only, replaced by rename, and the same answers in the oldest DuckDB that reads it. */
 import { cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { publishViews } from '../../src/analysis/publish.ts'
 import type { Lake } from '../../src/lake/lake.ts'
 import { openLake } from '../../src/lake/lake.ts'
 import { realEffects } from '../../src/model/effects.ts'
-import { Database } from '../../src/storage/parquet/database.ts'
+import { Database, Session } from '../../src/storage/parquet/database.ts'
 import type { Row } from '../../src/storage/parquet/values.ts'
 import { committed } from '../support/lake.ts'
 import { answersAsOurs, filledLake, notebookCells, readsWhile } from '../support/published.ts'
 import { describePython } from '../support/python.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
+
+const run = Reflect.get(Session.prototype, 'run') as Session['run']
 
 /** Rows as the engine of this package reads the published file, in memory and attached READ_ONLY. */
 async function published(path: string, ...queries: string[]): Promise<Row[][]> {
@@ -44,6 +46,20 @@ test('a lake that never rests is published all the same', async () => {
   const { path, version } = await publishViews(busy)
   const [rows] = await published(path, 'SELECT version::INTEGER AS version FROM meta.lake')
   expect(rows).toEqual([{ version }])
+})
+
+test('is made without a write-ahead log: DuckDB ends the process when it can neither sync one nor cut it', async () => {
+  const lake = await filledLake()
+  const seen: string[][] = []
+  const spy = vi.spyOn(Session.prototype, 'run').mockImplementation(function (this: Session, sql) {
+    if (sql.startsWith('CHECKPOINT')) seen.push(readdirSync(lake.root))
+    return run.call(this, sql)
+  })
+  await lake.publishViews()
+  spy.mockRestore()
+  expect(seen).toHaveLength(1)
+  expect(seen[0]!.filter((name) => name.endsWith('.wal'))).toEqual([])
+  expect(seen[0]!.filter((name) => name.endsWith('.tmp'))).toHaveLength(1)
 })
 
 describe('analysis.duckdb', () => {

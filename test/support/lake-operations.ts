@@ -1,6 +1,8 @@
 /** Every operation of a lake over a disk in memory, and what must hold whatever happened to it. */
 import { join } from 'node:path'
 import { expect } from 'vitest'
+import { finishedUnits, startJournal } from '../../src/ingestion/journal.ts'
+import { backupLake } from '../../src/lake/backup.ts'
 import { cutoverChange } from '../../src/migration/switch.ts'
 import { field, schemaOf } from '../../src/model/schema.ts'
 import { writeCheckpoint } from '../../src/storage/delta/checkpoint-write.ts'
@@ -9,7 +11,7 @@ import { commitLake } from '../../src/storage/lake/commit.ts'
 import { examineLake } from '../../src/storage/lake/doctor.ts'
 import { readRecord } from '../../src/storage/lake/lake-log.ts'
 import { takeLease } from '../../src/storage/lake/lease.ts'
-import type { LakeRecord } from '../../src/storage/lake/record.ts'
+import type { LakeRecord, Settings } from '../../src/storage/lake/record.ts'
 import {
   beginMigration,
   migrationOf,
@@ -17,15 +19,16 @@ import {
 } from '../../src/storage/lake/migration-state.ts'
 import { stageRestore } from '../../src/storage/lake/restore.ts'
 import { settle } from '../../src/storage/lake/settle.ts'
-import { refreshHead } from '../../src/storage/lake/store.ts'
+import { openStore, refreshHead } from '../../src/storage/lake/store.ts'
 import type { Store } from '../../src/storage/lake/store.ts'
 import type { Transaction } from '../../src/storage/lake/transaction.ts'
 import { vacuumLake } from '../../src/storage/lake/vacuum.ts'
+import { verifyLake } from '../../src/storage/lake/verify.ts'
 import { tableViews } from '../../src/storage/lake/view.ts'
 import type { Database } from '../../src/storage/parquet/database.ts'
 import { engineOver } from './crash-states.ts'
 import { failure } from './memory-files.ts'
-import type { Gate } from './memory-files.ts'
+import type { Gate, MemoryDisk } from './memory-files.ts'
 import type { ModelWorld } from './model-lake.ts'
 import { ROOT, TABLES, commit, foreignCommit, openModel, upsertKey } from './model-lake.ts'
 
@@ -74,7 +77,10 @@ const events = {
   layout: 'per-symbol' as const,
 }
 
-/** Every public operation of a lake. `database` gives an engine for those that need one. */
+/**
+ * The public operations of a lake, but for those that only read or that DuckDB does alone: those are for
+ * `torture/faults.mjs`. `database` gives an engine for those that need one.
+ */
 export const operations = (database: () => Database): Readonly<Record<string, Operation>> => ({
   upsert: { run: upsert('A', 1) },
   'commit over two tables': {
@@ -152,28 +158,57 @@ export const operations = (database: () => Database): Readonly<Record<string, Op
   },
   'cut-over': {
     prepare: (_world, store) =>
-      write(store, async (tx) => {
-        tx.change = {
-          settings: (head) => {
-            const verified = {
-              lakeVersion: head.version,
-              timestamp: 0,
-              equal: true,
-              mark: { sizeBytes: 0, modifiedMs: 0, walBytes: 0 },
-              versions: { A: head.tables['A']!.version },
-              differing: {},
-            }
-            const tables = [{ old: 'a', table: 'A', key: ['key'], columns: ['key'] }]
-            const begun = beginMigration(head.settings, { old: '/old.duckdb', tables })
-            const { settings } = { settings: { ...head.settings, ...begun } }
-            return { ...begun, ...withMigration(settings, { phase: 'dual-write', verified }) }
-          },
-        }
-      }),
+      write(store, async (tx) => void (tx.change = { settings: dualWriting })),
     run: (_world, store) =>
       write(store, async (tx) => {
         if (migrationOf(tx.base)?.phase !== 'cut-over') tx.change = cutoverChange(tx.base, 0)
       }),
+  },
+  'roll-back of a cut-over': {
+    prepare: async (world, store) => {
+      await write(store, async (tx) => void (tx.change = { settings: dualWriting }))
+      await write(store, async (tx) => void (tx.change = cutoverChange(tx.base, 0)))
+      await upsert('A', 2)(world, store)
+    },
+    run: (_world, store) =>
+      write(store, async (tx) => {
+        const { version, txnId } = tx.base
+        if (migrationOf(tx.base)?.phase !== 'cut-over') return
+        tx.change = {
+          tags: { [`before-rollback-${version}`]: { version, txnId } },
+          settings: ({ settings }) => ({
+            readSource: 'duckdb',
+            ...withMigration(settings, { phase: 'dual-write' }),
+          }),
+        }
+      }),
+  },
+  'a tag deleted': {
+    prepare: (_world, store) =>
+      write(store, async (tx) => {
+        const { version, txnId } = tx.base
+        tx.change = { tags: { mark: { version, txnId } } }
+      }),
+    run: (_world, store) =>
+      write(store, async (tx) => void (tx.change = { tags: { mark: undefined } })),
+  },
+  backup: {
+    prepare: upsert('A', 1),
+    // A copy goes into an empty directory, so one that was made is not made again.
+    run: async ({ disk }, store) => {
+      const target = `/copy ${String(await copiesOf(disk))}`
+      const made = await backupLake(store, target)
+      const copy = await openStore({ ...store, root: target, files: disk.files() })
+      expect(copy.head.version).toBe(made.version)
+      expect(await verifyLake(copy, copy.head, { deep: false })).toEqual([])
+    },
+  },
+  'journal of a sync': {
+    run: async (_world, store) => {
+      const journal = await startJournal(store, 'made')
+      await journal.write({ type: 'end', outcome: 'complete', timeMs: 1 })
+      await finishedUnits(store, 'made')
+    },
   },
   drop: { run: (_world, store) => write(store, (tx) => tx.drop('B')), once: true },
   'new columns': {
@@ -197,6 +232,30 @@ export const operations = (database: () => Database): Readonly<Record<string, Op
     run: (_world, store) => examineLake(store, { deep: false, fix: true }),
   },
 })
+
+/** The state before a cut-over: both sides are written and were found equal. */
+function dualWriting(head: LakeRecord): Partial<Settings> {
+  const verified = {
+    lakeVersion: head.version,
+    timestamp: 0,
+    equal: true,
+    mark: { sizeBytes: 0, modifiedMs: 0, walBytes: 0 },
+    versions: { A: head.tables['A']!.version },
+    differing: {},
+  }
+  const tables = [{ old: 'a', table: 'A', key: ['key'], columns: ['key'] }]
+  const begun = beginMigration(head.settings, { old: '/old.duckdb', tables })
+  return {
+    ...begun,
+    ...withMigration({ ...head.settings, ...begun }, { phase: 'dual-write', verified }),
+  }
+}
+
+/** Copies that are complete or were begun. */
+async function copiesOf(disk: MemoryDisk): Promise<number> {
+  const names = await disk.files().list('/')
+  return names.filter((name) => name.startsWith('copy ')).length
+}
 
 /** A foreign commit that changes the partition columns takes the Delta version of a record of ours. */
 async function freeze(world: ModelWorld): Promise<void> {
@@ -272,5 +331,6 @@ function checkMigration(record: LakeRecord): void {
   if (!migration) return
   const cut = migration.phase === 'cut-over'
   expect(record.settings.readSource).toBe(cut ? 'lake' : 'duckdb')
-  expect(Object.keys(record.tags).some((tag) => tag.startsWith('before-cutover'))).toBe(cut)
+  const tagged = Object.keys(record.tags).some((tag) => tag.startsWith('before-cutover'))
+  expect(tagged).toBe(migration.cutover !== undefined)
 }

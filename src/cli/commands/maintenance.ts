@@ -2,7 +2,7 @@
 import type { Lake } from '../../lake/lake.ts'
 import type { LakeOutcome } from '../../storage/lake/outcome.ts'
 import { lakeUsage } from '../../storage/lake/usage.ts'
-import type { Problem } from '../../storage/lake/verify.ts'
+import type { Problem } from '../../storage/lake/verify-file.ts'
 import type { CliContext } from '../context.ts'
 import { exitCodeOfOutcome, say, warn, writeData, writeDocument } from '../context.ts'
 import { EXIT } from '../exit-code.ts'

@@ -13,6 +13,24 @@ const NEXT: Readonly<Record<string, string>> = {
   ESTALE: 'The network file system lost the file; run the command again.',
 }
 
+/** Names of the numbers of Linux; Node itself has no name for a full quota and for a file that a server lost. */
+const NAMES: Readonly<Record<number, string>> = {
+  1: 'EPERM',
+  2: 'ENOENT',
+  5: 'EIO',
+  13: 'EACCES',
+  24: 'EMFILE',
+  28: 'ENOSPC',
+  30: 'EROFS',
+  116: 'ESTALE',
+  122: 'EDQUOT',
+}
+
+/** The name of an error number of the operating system. */
+export function errnoName(number: number): string | undefined {
+  return NAMES[Math.abs(number)]
+}
+
 /** What a user can do about a failure of the operating system. */
 export function adviceOn(errno: string | undefined): string | undefined {
   return errno === undefined ? undefined : NEXT[errno]
@@ -21,8 +39,10 @@ export function adviceOn(errno: string | undefined): string | undefined {
 /** The `errno` name of a failure of the operating system, also when it is wrapped. */
 export function errnoOf(error: unknown): string | undefined {
   if (error instanceof LakeError) return error.details['errno'] as string | undefined
-  const code = (error as { code?: unknown } | null)?.code
-  return typeof code === 'string' ? code : undefined
+  const { code, errno } = (error ?? {}) as { code?: unknown; errno?: unknown }
+  if (typeof code !== 'string') return undefined
+  const isNameless = code.startsWith('Unknown system error') && typeof errno === 'number'
+  return isNameless ? (errnoName(errno) ?? code) : code
 }
 
 /** Wraps a failure of the operating system. */

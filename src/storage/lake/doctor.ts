@@ -16,7 +16,7 @@ import type { Store } from './store.ts'
 import { appIdOf, refreshHead, tableDirectory } from './store.ts'
 import { lakeUsage } from './usage.ts'
 import { temporaryFiles, verifyLake } from './verify.ts'
-import type { Problem, VerifyOptions } from './verify.ts'
+import type { Problem, VerifyOptions } from './verify-file.ts'
 import { tableView } from './view.ts'
 
 /** What the doctor found, and what it did about it. */

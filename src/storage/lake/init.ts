@@ -40,6 +40,11 @@ export async function initLake(
   return record
 }
 
+/** True of a lake whose making ended after its first record: it has no tables yet, and whoever makes it again goes on. */
+export async function isUnfinished(context: LogContext): Promise<boolean> {
+  return (await findHead(context))?.version === 0
+}
+
 async function makeRoot({ files, root }: LogContext): Promise<void> {
   const stat = await files.stat(root)
   if (stat && stat.kind !== 'directory') throw occupied(dirname(root), root)

@@ -1,6 +1,6 @@
 /** Which files of which tables the kept versions of a lake need. */
 import { hasCode } from '../../model/errors.ts'
-import type { Commit } from '../delta/actions.ts'
+import type { AddFile, Commit } from '../delta/actions.ts'
 import { commitAt } from '../delta/load.ts'
 import { fileKey } from '../delta/replay.ts'
 import type { Snapshot } from '../delta/replay.ts'
@@ -13,8 +13,10 @@ import { tableView } from './view.ts'
 /** What must not be deleted in one table directory. */
 export interface NeededTable {
   readonly path: string
-  /** Keys of data files (decoded paths below the table). */
-  readonly files: Set<string>
+  /** Data files by key (decoded paths below the table). */
+  readonly files: Map<string, AddFile>
+  /** Keys of those that come after what the kept versions show: commits that the lake has not adopted. */
+  readonly later: Set<string>
   /** The lowest Delta version that a kept lake version is built from. */
   oldestVersion: number
   /** The newest state, with the tombstones. Undefined for a table that the head has not. */
@@ -80,7 +82,7 @@ async function neededTables(
   for (const name of Object.keys(head.tables)) {
     const table = needed.get(head.tables[name]!.path)!
     table.snapshot = (await tableView(store, head, name)).snapshot
-    for (const key of table.snapshot.files.keys()) table.files.add(key)
+    for (const [key, file] of table.snapshot.files) table.files.set(key, file)
   }
   return needed
 }
@@ -103,7 +105,8 @@ async function neededTable(store: Store, span: Span): Promise<NeededTable> {
   const start = await startOf(store, span)
   const table: NeededTable = {
     path: span.path,
-    files: new Set(start?.files.keys()),
+    files: new Map(start?.files),
+    later: new Set(),
     oldestVersion: Math.max(0, span.first - 1),
     snapshot: undefined,
     foreign: false,
@@ -113,7 +116,10 @@ async function neededTable(store: Store, span: Span): Promise<NeededTable> {
     for (let version = (start?.version ?? -1) + 1; ; version++) {
       const commit = await commitAt(store.files, tableDirectory(store, span.path), version)
       if (!commit) break
-      for (const add of commit.adds) table.files.add(fileKey(add))
+      for (const add of commit.adds) {
+        if (version > span.last && !table.files.has(fileKey(add))) table.later.add(fileKey(add))
+        table.files.set(fileKey(add), add)
+      }
       table.foreign ||= isForeign(store, commit)
     }
   } catch (error) {

@@ -1,4 +1,5 @@
 /** Records of the lake log: the whole state of the lake, and the Delta actions of one lake commit. */
+import { createHash } from 'node:crypto'
 import { LakeError } from '../../model/errors.ts'
 import type { Action } from '../delta/actions.ts'
 import type { CommitMode } from '../delta/conflict.ts'
@@ -89,24 +90,29 @@ export interface LakeRecord {
   readonly stub?: boolean
 }
 
-/** The text of a record. */
+/** What ends the text of a record: the hash of all that stands before it. */
+const SEAL = /,"sha256":"([0-9a-f]{64})"\}\n$/
+
+/** The text of a record. Its last field is a hash of the others: a digit that a disk changed still is JSON. */
 export function recordText(record: LakeRecord): string {
-  return `${JSON.stringify(record)}\n`
+  const body = JSON.stringify(record).slice(0, -1)
+  return `${body},"sha256":"${sha256(body)}"}\n`
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** Parses a record; refuses a torn one, another lake's, and what needs a newer version of this package. */
 export function parseRecord(content: Uint8Array, where: string, version: number): LakeRecord {
-  let value: unknown
-  try {
-    value = JSON.parse(decoder.decode(content))
-  } catch (cause) {
-    throw corruptRecord(where, 'it is not JSON; the file is torn', cause)
-  }
-  if (typeof value !== 'object' || value === null) throw corruptRecord(where, 'it is no object')
-  const record = value as Partial<LakeRecord>
+  const { record, sealed } = parseSealed(content, where)
+  // A newer version may seal its records in another way.
   checkUnderstood(record, where)
+  if (!sealed) {
+    throw corruptRecord(where, 'its content is not what was written (the hash differs)')
+  }
   if (record.version !== version)
     throw corruptRecord(where, `it says version ${String(record.version)}`)
   for (const name of ['lakeId', 'txnId', 'operation', 'engine'] as const) {
@@ -114,6 +120,26 @@ export function parseRecord(content: Uint8Array, where: string, version: number)
   }
   if (!Number.isSafeInteger(record.timestamp)) throw corruptRecord(where, 'timestamp is missing')
   return complete(record as LakeRecord, where)
+}
+
+/** The fields of a record, and whether they are what was written. Records made before there was a hash have none. */
+function parseSealed(
+  content: Uint8Array,
+  where: string,
+): { readonly record: Partial<LakeRecord>; readonly sealed: boolean } {
+  let [text, value]: [string, unknown] = ['', undefined]
+  try {
+    text = decoder.decode(content)
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw corruptRecord(where, 'it is not JSON; the file is torn', cause)
+  }
+  if (typeof value !== 'object' || value === null) throw corruptRecord(where, 'it is no object')
+  const { sha256: claimed, ...record } = value as Partial<LakeRecord> & { sha256?: unknown }
+  const seal = SEAL.exec(text)
+  const sealed =
+    seal?.[1] === claimed && seal !== null && sha256(text.slice(0, seal.index)) === claimed
+  return { record, sealed: claimed === undefined || sealed }
 }
 
 /** Fields that older records or stubs have not. */

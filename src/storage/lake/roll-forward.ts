@@ -127,7 +127,7 @@ async function ensureLog(store: Store, directory: string, log: string): Promise<
 }
 
 /** The transaction id, or behind a checkpoint of someone's the `txn` action, tells our commit. */
-function isOurs(store: Store, record: LakeRecord, there: Commit): boolean {
+export function isOurs(store: Store, record: LakeRecord, there: Commit): boolean {
   if (there.commitInfo?.['txnId'] === record.txnId) return true
   return there.txns.some(
     (txn) => txn.appId === appIdOf(store.lakeId) && txn.version === record.version,

@@ -1,38 +1,21 @@
 /** Verify: holds the logs against the files, and on demand every byte against its hash. */
 import { join } from 'node:path'
 import { hasCode, messageOf } from '../../model/errors.ts'
-import type { AddFile } from '../delta/actions.ts'
 import { readCheckpoint } from '../delta/checkpoint-read.ts'
 import { commitAt, loadSnapshot } from '../delta/load.ts'
-import { filePath } from '../delta/paths.ts'
-import { HASH_TAG } from '../delta/relation.ts'
 import type { Snapshot } from '../delta/replay.ts'
-import { apply, emptyReplay, fileKey } from '../delta/replay.ts'
+import { apply, emptyReplay } from '../delta/replay.ts'
 import { listLog } from '../delta/segment.ts'
-import { rowsOf } from '../delta/stats.ts'
-import type { Session } from '../parquet/database.ts'
-import { pathLiteral } from '../parquet/sql.ts'
+import { keptVersions } from './horizon.ts'
 import { readRecord, recordVersions } from './lake-log.ts'
 import type { LakeRecord } from './record.ts'
 import type { Store } from './store.ts'
 import { appIdOf, tableDirectory } from './store.ts'
+import { sameState } from './verify-checkpoint.ts'
+import { fileProblem } from './verify-file.ts'
+import type { Problem, VerifyOptions } from './verify-file.ts'
+import { commitProblems, pastProblems } from './verify-past.ts'
 import { tableView } from './view.ts'
-
-/** Something that is not as it should be. */
-export interface Problem {
-  readonly table: string | null
-  readonly file: string | null
-  readonly problem: string
-}
-
-/** How thoroughly to look. */
-export interface VerifyOptions {
-  /** Read every byte: hashes and rows. */
-  readonly deep: boolean
-  /** A connection to read files with; needed for `deep`. */
-  readonly session?: Session
-  readonly signal?: AbortSignal
-}
 
 /** Checks the lake log and every table of a record. */
 export async function verifyLake(
@@ -45,14 +28,16 @@ export async function verifyLake(
     options.signal?.throwIfAborted()
     problems.push(...(await verifyTable(store, record, name, options)))
   }
+  problems.push(...(await commitProblems(store, record)))
+  problems.push(...(await pastProblems(store, record, options)))
   return problems
 }
 
-/** Every version from the horizon to the head has a record that can be read, without a hole. */
+/** Every version from the horizon to the head, and every tagged one, has a record that can be read. */
 async function verifyRecords(store: Store, head: LakeRecord): Promise<Problem[]> {
   const problems: Problem[] = []
   const there = new Set(await recordVersions(store))
-  for (let version = head.horizon; version <= head.version; version++) {
+  for (const version of keptVersions(head, head.horizon, [])) {
     const problem = there.has(version)
       ? await recordProblem(store, head, version)
       : 'the record is missing'
@@ -97,42 +82,6 @@ async function verifyTable(
   return [...problems, ...log.map((problem) => ({ table: name, file: '_delta_log', problem }))]
 }
 
-async function fileProblem(
-  store: Store,
-  directory: string,
-  file: AddFile,
-  options: VerifyOptions,
-): Promise<string | undefined> {
-  try {
-    const path = filePath(directory, file.path)
-    const stat = await store.files.stat(path)
-    if (!stat) return 'the file is missing'
-    if (stat.kind !== 'file') return 'it is no regular file'
-    if (stat.sizeBytes !== file.size)
-      return `it has ${stat.sizeBytes} bytes, the log says ${file.size}`
-    return options.deep ? await deepProblem(store, path, file, options.session) : undefined
-  } catch (error) {
-    return messageOf(error)
-  }
-}
-
-async function deepProblem(
-  store: Store,
-  path: string,
-  file: AddFile,
-  session: Session | undefined,
-): Promise<string | undefined> {
-  const expected = file.tags?.[HASH_TAG]
-  if (expected !== undefined && (await store.files.hash(path)) !== expected) {
-    return 'its content is not what was written (the hash differs)'
-  }
-  const rows = rowsOf(file)
-  if (!session || rows === undefined || file.deletionVector) return undefined
-  const sql = `SELECT count(*) AS n FROM read_parquet(${pathLiteral(path)}, hive_partitioning=false)`
-  const { n } = await session.row<{ n: bigint }>(sql)
-  return Number(n) === rows ? undefined : `it has ${n} rows, the log says ${rows}`
-}
-
 /** The log has no hole, its checkpoints say what its commits say, and it ends where the lake says. */
 async function logProblems(
   store: Store,
@@ -173,23 +122,16 @@ async function checkpointProblem(
       await readCheckpoint(store.files, listing.directory, checkpoint),
     )
     if (listing.commits[0] !== 0) return undefined
-    const folded = await foldCommits(store, directory, checkpoint.version)
-    const same =
-      folded.size === replay.files.size && [...folded].every((key) => replay.files.has(key))
-    return same ? undefined : `checkpoint ${checkpoint.version} does not say what the commits say`
+    const folded = emptyReplay()
+    for (let version = 0; version <= checkpoint.version; version++) {
+      const commit = await commitAt(store.files, directory, version)
+      if (commit) apply(folded, version, commit)
+    }
+    if (sameState(replay, folded)) return undefined
+    return `checkpoint ${checkpoint.version} does not say what the commits say`
   } catch (error) {
     return `checkpoint ${checkpoint.version}: ${messageOf(error)}`
   }
-}
-
-async function foldCommits(store: Store, directory: string, version: number): Promise<Set<string>> {
-  const live = new Set<string>()
-  for (let v = 0; v <= version; v++) {
-    const commit = await commitAt(store.files, directory, v)
-    for (const remove of commit?.removes ?? []) live.delete(fileKey(remove))
-    for (const add of commit?.adds ?? []) live.add(fileKey(add))
-  }
-  return live
 }
 
 async function isBehind(

@@ -1,7 +1,7 @@
 /** DuckDB itself: loaded at first use, because loading it costs a quarter of a second, and its errors in our words. */
 import type * as Api from '@duckdb/node-api'
 import { LakeError, messageOf } from '../../model/errors.ts'
-import { adviceOn } from '../files/io-error.ts'
+import { adviceOn, errnoName } from '../files/io-error.ts'
 import type { ErrorCode } from '../../model/errors.ts'
 
 let loaded: Promise<typeof Api> | undefined
@@ -31,19 +31,9 @@ function parseRaw(message: string): RawError {
   }
 }
 
-const ERRNO: Readonly<Record<string, string>> = {
-  '2': 'ENOENT',
-  '5': 'EIO',
-  '13': 'EACCES',
-  '24': 'EMFILE',
-  '28': 'ENOSPC',
-  '30': 'EROFS',
-  '122': 'EDQUOT',
-}
-
 /** Some failed writes carry only the text of the system. */
 function errnoOfRaw(raw: RawError, message: string): string | undefined {
-  if (raw.errno !== undefined) return ERRNO[raw.errno]
+  if (raw.errno !== undefined) return errnoName(Number(raw.errno))
   return /No space left on device/.test(message) ? 'ENOSPC' : undefined
 }
 

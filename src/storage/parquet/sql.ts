@@ -31,3 +31,9 @@ export function pathList(paths: readonly string[]): string {
 export function equalOn(names: readonly string[], left: string, right: string): string {
   return names.map((n) => `${left}.${identifier(n)} = ${right}.${identifier(n)}`).join(' AND ')
 }
+
+/**
+ * How a database file is attached that is written once, whole or not at all, with a checkpoint at its end. DuckDB ends
+ * the whole process when it can neither sync a write-ahead log nor cut it; such a file needs none.
+ */
+export const WITHOUT_LOG = "RECOVERY_MODE 'no_wal_writes'"

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync 
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Files } from '../../../src/storage/files/files.ts'
-import { errnoOf } from '../../../src/storage/files/io-error.ts'
+import { errnoOf, ioError } from '../../../src/storage/files/io-error.ts'
 import { localFiles } from '../../../src/storage/files/local.ts'
 import { probeLinks } from '../../../src/storage/files/probe.ts'
 import { publish, replace } from '../../../src/storage/files/publish.ts'
@@ -32,6 +32,14 @@ const WORLDS: readonly (readonly [string, () => Promise<{ files: Files; root: st
     },
   ],
 ]
+
+test('an error of the system that Node has no name for is told by its name', () => {
+  const nameless = (errno: number): Error =>
+    Object.assign(new Error('x'), { code: `Unknown system error ${String(errno)}`, errno })
+  expect(errnoOf(nameless(-122))).toBe('EDQUOT')
+  expect(errnoOf(nameless(-116))).toBe('ESTALE')
+  expect(ioError('read', '/x', nameless(-122)).next).toMatch(/quota/)
+})
 
 describe.each(WORLDS)('%s', (_name, open) => {
   let files: Files

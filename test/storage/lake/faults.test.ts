@@ -161,7 +161,7 @@ describe('8, 62, 63: each I/O call fails', () => {
         }
       }
     }
-    expect(runs).toBeGreaterThan(5)
+    expect(runs).toBeGreaterThan(3)
     if (ALL) process.stdout.write(`${name}: ${String(runs)} runs\n`)
   })
 })
