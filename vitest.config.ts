@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { SlowestFirst } from './test/support/slowest-first.ts'
 
 const shared = {
   testTimeout: 120_000,
@@ -12,6 +13,7 @@ const shared = {
 /** `quick` is what `npm test` runs in under two minutes; `long` kills, simulates and reads real data for minutes. */
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowestFirst },
     projects: [
       {
         test: {
@@ -21,12 +23,15 @@ export default defineConfig({
           exclude: ['test/**/*.long.test.ts', 'test/**/*.interop.test.ts'],
           // A process and its modules serve many files: starting and loading them took a fifth of the time.
           isolate: false,
+          // One more than the cores of a small machine: many tests wait for a process, a disk or a clock.
+          maxWorkers: 3,
         },
       },
       {
         test: {
           ...shared,
           name: 'long',
+          sequence: { groupOrder: 1 },
           include: ['test/**/*.long.test.ts'],
           testTimeout: 900_000,
           hookTimeout: 300_000,

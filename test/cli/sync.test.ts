@@ -2,10 +2,10 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { commandIn, marketlake } from '../support/command.ts'
+import { marketlake } from '../support/command.ts'
 import { holders, syncBench, until } from '../support/sync-process.ts'
 
-const { lake, env, start, run, stick, unstick } = syncBench()
+const { lake, env, start, run, runHere, stick, unstick } = syncBench()
 const ARGS = ['sync', '--since', '2023Q1', '--until', '2023Q4']
 
 describe('Ctrl-C', () => {
@@ -38,7 +38,7 @@ describe('Ctrl-C', () => {
     sync.child.kill('SIGINT')
     expect(await sync.ended).toEqual({ code: null, signal: 'SIGINT' })
     unstick()
-    const again = await run('--json', ...ARGS)
+    const again = await runHere('--json', ...ARGS)
     expect(again.code, again.stderr).toBe(0)
     expect(JSON.parse(again.stdout)).toMatchObject({ outcome: 'committed', batches: 4, failed: [] })
   })
@@ -57,11 +57,11 @@ describe('a source has one holder in a lake', () => {
         details: { source: 'eastmoney', pid: sync.child.pid, host: hostname() },
       },
     })
-    expect((await run('query', 'SELECT count(*) FROM fin_indicators')).code).toBe(0)
+    expect((await runHere('query', 'SELECT count(*) FROM fin_indicators')).code).toBe(0)
     sync.child.kill('SIGKILL')
     await sync.ended
     unstick()
-    const after = await run('--json', ...ARGS)
+    const after = await runHere('--json', ...ARGS)
     expect(after.code, after.stderr).toBe(0)
     expect(holders(lake())).toEqual([])
   })
@@ -95,8 +95,7 @@ describe('--every', () => {
     [['--jsonl'], 'goes with --every'],
     [['--every', '30 17 * * 1-5', '--json'], 'no document'],
   ])('%j is a usage error', async (options, reason) => {
-    const command = ['--lake', lake().root, 'sync', ...options]
-    const { code, stdout, stderr } = await commandIn(process.cwd()).run(...command)
+    const { code, stdout, stderr } = await runHere('sync', ...options)
     expect(code).toBe(2)
     expect(stdout + stderr).toContain(reason)
   })

@@ -58,8 +58,8 @@ export function processIn(cwd: string): CommandLine {
 }
 
 /** The same commands one after the other in this process: without its start, which takes longer than most of them. */
-export function commandIn(cwd: string): CommandLine {
-  return commandLine((...args) => runHere(args, cwd))
+export function commandIn(cwd: string, env: CommandOptions['env'] = {}): CommandLine {
+  return commandLine((...args) => runHere(args, cwd, env))
 }
 
 function commandLine(run: Run): CommandLine {
@@ -76,17 +76,25 @@ function commandLine(run: Run): CommandLine {
 let last: Promise<unknown> = Promise.resolve()
 
 /** Directory, environment and streams belong to the whole process, so one command waits for the other. */
-function runHere(args: readonly string[], cwd: string): Promise<CommandResult> {
-  const result = last.then(() => runAlone(args, cwd))
+function runHere(
+  args: readonly string[],
+  cwd: string,
+  env: CommandOptions['env'],
+): Promise<CommandResult> {
+  const result = last.then(() => runAlone(args, cwd, env))
   last = result.catch(() => undefined)
   return result
 }
 
-async function runAlone(args: readonly string[], cwd: string): Promise<CommandResult> {
+async function runAlone(
+  args: readonly string[],
+  cwd: string,
+  env: CommandOptions['env'],
+): Promise<CommandResult> {
   const before = { cwd: process.cwd(), env: process.env }
   const [stdout, stderr] = [listened(process.stdout), listened(process.stderr)]
   process.chdir(cwd)
-  process.env = environment()
+  process.env = environment(env)
   try {
     const code = await runCommand(args, new AbortController().signal)
     return { code, stdout: stdout.text(), stderr: stderr.text() }

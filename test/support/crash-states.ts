@@ -8,21 +8,25 @@ import type { Gate, MemoryDisk } from './memory-files.ts'
 /** Decides for each name and content that was not synced whether it reached the disk. */
 type Decisions = boolean[]
 
-/** The disk after a power cut: all combinations of what may have survived, or so many of them by chance. */
+/**
+ * The disk after a power cut: all combinations of what may have survived, or so many of them by chance. `seen` leaves
+ * out those that do not depend on chance, for a disk that is as it was at the cut before.
+ */
 export function* crashStates(
   disk: MemoryDisk,
-  options: { readonly limit: number; readonly chance: () => number },
+  options: { readonly limit: number; readonly chance: () => number; readonly seen?: boolean },
 ): Generator<MemoryDisk> {
   const first = crashedWith(disk, [])
+  const fresh = options.seen !== true
   if (2 ** first.asked > options.limit) {
     // The two extremes always: nothing survived that was not synced, and everything.
-    yield first.disk
-    yield crashedWith(disk, [], () => true).disk
+    if (fresh) yield first.disk
+    if (fresh) yield crashedWith(disk, [], () => true).disk
     for (let i = 2; i < options.limit; i++)
       yield crashedWith(disk, [], () => options.chance() < 0.5).disk
     return
   }
-  for (let decisions: Decisions | undefined = []; decisions;) {
+  for (let decisions: Decisions | undefined = fresh ? [] : undefined; decisions;) {
     const state: Crashed = crashedWith(disk, decisions)
     yield state.disk
     decisions = nextDecisions(state.taken)

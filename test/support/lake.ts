@@ -20,8 +20,13 @@ async function templateLake(): Promise<string> {
 
 /** A directory with a fresh lake that nobody has open. */
 export async function newLakeDirectory(): Promise<string> {
+  return copyOfLake(await (template ??= templateLake()))
+}
+
+/** A copy of a lake that nobody has open. */
+export function copyOfLake(lake: string): string {
   const root = temporaryDirectory()
-  cpSync(await (template ??= templateLake()), root, { recursive: true })
+  cpSync(lake, root, { recursive: true })
   return root
 }
 

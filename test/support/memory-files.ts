@@ -25,6 +25,8 @@ type Node = FileNode | DirectoryNode
 /** Called before every operation; a scheduler waits here, a fault is thrown from here. */
 export type Gate = (operation: keyof Files, path: string) => Promise<void> | void
 
+const READS: ReadonlySet<keyof Files> = new Set(['list', 'read', 'hash', 'stat'])
+
 /** A disk in memory. */
 export class MemoryDisk {
   #root: DirectoryNode = directoryNode(0)
@@ -32,12 +34,19 @@ export class MemoryDisk {
   nowMs = 1_000_000
   /** Operations so far, by name. */
   readonly counts = new Map<string, number>()
+  #changes = 0
+
+  /** How often something was changed, or made durable. */
+  get changes(): number {
+    return this.#changes
+  }
 
   /** The disk as one process sees it. */
   files(gate: Gate = () => undefined): Files {
     const enter = async (operation: keyof Files, path: string): Promise<void> => {
       await gate(operation, path)
       this.nowMs++
+      if (!READS.has(operation)) this.#changes++
       this.counts.set(operation, (this.counts.get(operation) ?? 0) + 1)
     }
     return {
@@ -128,6 +137,7 @@ export class MemoryDisk {
 
   /** What another program writes without syncing it, as DuckDB's COPY does. */
   writeUnsynced(path: string, content: Uint8Array): void {
+    this.#changes++
     const parent = this.#directory(dirname(path))
     const node: FileNode = { kind: 'file', content, durable: undefined, modifiedMs: this.nowMs }
     parent.entries.set(path.slice(dirname(path).length + 1), node)

@@ -8,7 +8,7 @@ import { startExchange } from '../../src/exchange/server.ts'
 import type { Exchange } from '../../src/exchange/server.ts'
 import type { Lake } from '../../src/lake/lake.ts'
 import type { CommandResult } from './command.ts'
-import { marketlake } from './command.ts'
+import { commandIn, marketlake } from './command.ts'
 import { newLake } from './lake.ts'
 
 export const MAIN: string = resolve('dist/cli/main.js')
@@ -28,6 +28,8 @@ export interface SyncBench {
   readonly env: () => Record<string, string>
   readonly start: (...args: string[]) => Running
   readonly run: (...args: string[]) => Promise<CommandResult>
+  /** The same command in this process. */
+  readonly runHere: (...args: string[]) => Promise<CommandResult>
   /** From now on the last report of a period is not answered; resolves when it is asked for. */
   readonly stick: () => Promise<void>
   /** Answers again, and breaks the connections that wait. */
@@ -75,6 +77,7 @@ export function syncBench(): SyncBench {
     env,
     start: (...args) => start(['--lake', lake.root, ...args], env()),
     run: (...args) => marketlake(['--lake', lake.root, ...args], { env: env() }),
+    runHere: (...args) => commandIn(process.cwd(), env()).run('--lake', lake.root, ...args),
     stick: () => {
       stuck = true
       return new Promise((done) => (asked = done))

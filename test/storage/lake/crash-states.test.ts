@@ -43,6 +43,7 @@ async function cutEverywhere(name: string, wrap?: (files: Files) => Files): Prom
   await operation.prepare?.(base, await openModel(base, 1))
   const acknowledged = await refreshHead(await openModel(base, 2))
   const totals = { cuts: 0, states: 0 }
+  let changes = -1
   for (let cut = 1, more = true; more && cut < CUTS_MAX; cut++) {
     const world = onDisk(base, base.disk.clone())
     more = await runUntil(cut, async (gate) => {
@@ -50,8 +51,11 @@ async function cutEverywhere(name: string, wrap?: (files: Files) => Files): Prom
       await operation.run(world, store, gate)
     })
     totals.cuts++
+    // Only the end brings something new to hold a disk against that no call has changed.
+    const seen = more && world.disk.changes === changes
+    changes = world.disk.changes
     const done = more ? acknowledged : await refreshHead(await openModel(world, 4))
-    for (const disk of crashStates(world.disk, { limit: LIMIT, chance: seeded(cut) })) {
+    for (const disk of crashStates(world.disk, { limit: LIMIT, chance: seeded(cut), seen })) {
       totals.states++
       await checkState(onDisk(world, disk), done, `${name}, cut ${String(cut)}`, operation)
     }
@@ -84,7 +88,7 @@ async function checkState(
 describe('after a power cut', () => {
   test.each(Object.keys(OPERATIONS))('%s', async (name) => {
     const { states, cuts } = await cutEverywhere(name)
-    expect(states).toBeGreaterThanOrEqual(cuts)
+    expect(states).toBeGreaterThan(1)
     if (LIMIT > 4) process.stdout.write(`${name}: ${String(cuts)} cuts, ${String(states)} states\n`)
   })
 
@@ -121,15 +125,18 @@ describe('after a kill, an acknowledged commit, and a power cut', () => {
     const operation = OPERATIONS[name]!
     const base = await modelWorld(seeded(1))
     await operation.prepare?.(base, await openModel(base, 1))
+    let changes = -1
     for (let cut = 1, more = true; more; cut++) {
       const world = onDisk(base, base.disk.clone())
       more = await runUntil(cut, async (gate) => {
         await operation.run(world, await openModel(world, 3, gate), gate)
       })
+      const seen = world.disk.changes === changes
+      changes = world.disk.changes
       const other = await openModel(world, 4)
       await operation.run(world, other)
       await upsert('B', 3)(world, other)
-      for (const disk of crashStates(world.disk, { limit: LIMIT, chance: seeded(cut) }))
+      for (const disk of crashStates(world.disk, { limit: LIMIT, chance: seeded(cut), seen }))
         await checkState(
           onDisk(world, disk),
           other.head,

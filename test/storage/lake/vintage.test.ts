@@ -1,28 +1,34 @@
 /** Vintages: what a source says over time becomes numbered, dated, flagged versions, and nothing else changes. */
 import fc from 'fast-check'
-import { afterAll, describe, expect, test } from 'vitest'
-import { createLake } from '../../../src/lake/lake.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { openLake } from '../../../src/lake/lake.ts'
 import type { Lake } from '../../../src/lake/lake.ts'
+import type { Effects } from '../../../src/model/effects.ts'
 import { realEffects } from '../../../src/model/effects.ts'
 import { LakeError } from '../../../src/model/errors.ts'
 import { field } from '../../../src/model/schema.ts'
-import { rowsOf } from '../../support/lake.ts'
-import { temporaryDirectory } from '../../support/temporary.ts'
-
-const open: Lake[] = []
-afterAll(async () => {
-  for (const lake of open) await lake.close()
-})
+import { afterFile } from '../../support/after-file.ts'
+import { copyOfLake, madeLake, rowsOf } from '../../support/lake.ts'
 
 interface Clock {
   at: string
 }
 
+const MADE = '2025-04-29T09:00:00Z'
+const effectsOf = (clock: Clock): Effects => ({ ...realEffects, now: () => Date.parse(clock.at) })
+
+let template: string
+beforeAll(async () => {
+  const lake = await madeLake({ effects: effectsOf({ at: MADE }) })
+  await lake.close()
+  template = lake.root
+})
+
 async function newLake(): Promise<{ lake: Lake; clock: Clock }> {
-  const clock = { at: '2025-04-29T09:00:00Z' }
-  const effects = { ...realEffects, now: () => Date.parse(clock.at) }
-  const lake = await createLake(temporaryDirectory(), { effects, maintenance: false })
-  open.push(lake)
+  const clock = { at: MADE }
+  const options = { effects: effectsOf(clock), maintenance: false }
+  const lake = await openLake(copyOfLake(template), options)
+  afterFile(() => lake.close())
   return { lake, clock }
 }
 
