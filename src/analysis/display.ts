@@ -44,7 +44,7 @@ export interface DisplayOptions {
 /** The display of a version; it goes on in the generation of the one before when no view has changed. */
 export function displayOf(options: DisplayOptions, before?: Display): Display {
   const same = buildDisplay(options, before?.generation ?? 1)
-  if (!before || changes(before, same).length === 0) return same
+  if (!before || !hasChanges(changes(before, same))) return same
   return buildDisplay(options, before.generation + 1)
 }
 
@@ -55,7 +55,8 @@ function buildDisplay(options: DisplayOptions, generation: number): Display {
   const tableSql = (view: TableView): string => {
     const error = broken?.get(view.name)
     if (error) return brokenSql(view, error)
-    if (resident.has(view.name)) return residentSql(view)
+    const held = resident.get(view.name)
+    if (held) return residentSql(view, held)
     const listed = listedSql(view, generation)
     lists.push(...listed.lists)
     return listed.sql
@@ -65,7 +66,12 @@ function buildDisplay(options: DisplayOptions, generation: number): Display {
       tables,
       prefer: record.settings.prefer,
       tableSql,
-      latestSql: (table) => (resident.has(table) && !knowledge ? residentLatest(table) : undefined),
+      latestSql: (table) => {
+        const held = knowledge ? undefined : resident.get(table)
+        return held && residentLatest(table, held)
+      },
+      inMemory: (table) =>
+        !knowledge && !broken?.has(table) && resident.get(table)?.key !== undefined,
       hasOneSource: (table) => hasOneSource(tables.get(table)),
     },
     knowledge,
@@ -93,12 +99,30 @@ function brokenSql(view: TableView, error: Error): string {
   return `SELECT ${columns.join(', ')} WHERE CAST(error(${literal(error.message)}) AS BOOLEAN)`
 }
 
-/** Statements that turn the views of one display into those of another. */
-export function changes(before: Display | undefined, after: Display): string[] {
-  const gone = [...(before?.relations ?? [])].filter(([name]) => !after.relations.has(name))
-  const changed = [...after.relations].filter(([name, relation]) => {
+/** Statements that turn the views of one display into those of another; tables in memory move between them. */
+export interface Changes {
+  readonly drops: readonly string[]
+  readonly creates: readonly string[]
+}
+
+/** What must be dropped and made to show another display. */
+export function changes(before: Display | undefined, after: Display): Changes {
+  const drops: string[] = []
+  for (const [name, old] of before?.relations ?? []) {
+    const relation = after.relations.get(name)
+    // A view does not take the place of a table by itself, nor a table that of a view.
+    const other = relation && (relation.inMemory ?? false) !== (old.inMemory ?? false)
+    if (!relation || other) drops.push(dropSql(old))
+  }
+  const creates = [...after.relations].flatMap(([name, relation]) => {
+    if (relation.inMemory) return []
     const old = before?.relations.get(name)
-    return !old || createSql(old) !== createSql(relation)
+    const same = old && !old.inMemory && createSql(old) === createSql(relation)
+    return same ? [] : [createSql(relation)]
   })
-  return [...gone.map(([, r]) => dropSql(r)), ...changed.map(([, r]) => createSql(r))]
+  return { drops, creates }
+}
+
+function hasChanges({ drops, creates }: Changes): boolean {
+  return drops.length > 0 || creates.length > 0
 }

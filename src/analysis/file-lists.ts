@@ -40,16 +40,21 @@ export function listedSql(
 /** What a connection has been told so far. */
 const told = new WeakMap<Session, Map<string, string>>()
 
-/** Tells a connection the lists of a version, each cut by what a statement asks for. */
+/**
+ * Tells a connection the lists of a version, each cut by what a statement asks for. Lists of tables that are not
+ * `read` may stay as the statement before left them.
+ */
 export async function tellLists(
   session: Session,
   lists: readonly FileList[],
   restrictions: Restrictions,
+  read?: ReadonlySet<string>,
 ): Promise<void> {
   const known = told.get(session) ?? new Map<string, string>()
   told.set(session, known)
   const statements: string[] = []
   for (const list of lists) {
+    if (read && !read.has(list.view.name) && known.has(list.variable)) continue
     const text = listText(list, restrictions.get(list.view.name))
     if (known.get(list.variable) === text) continue
     known.set(list.variable, text)

@@ -46,6 +46,22 @@ export function restrictionsOf(
   return restrictions
 }
 
+/** The tables that a statement can read; undefined where that is not certain. */
+export function tablesRead(
+  tree: SyntaxNode,
+  relations: ReadonlyMap<string, Relation>,
+): ReadonlySet<string> | undefined {
+  const tables = new Set<string>()
+  let elsewhere = false
+  visit(tree, (node) => {
+    const name = relationName(node)
+    if (name === undefined) return
+    elsewhere ||= !['', 'main'].includes(schemaName(node))
+    for (const table of relations.get(name)?.tables ?? []) tables.add(table)
+  })
+  return elsewhere ? undefined : tables
+}
+
 function kept(restriction: Restriction, { prunable }: Relation): Restriction {
   if (prunable === 'all') return restriction
   return restriction.filter((ranges) => prunable.includes(ranges[0]!.column))

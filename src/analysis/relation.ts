@@ -17,6 +17,8 @@ export interface Relation {
   readonly label: string
   /** The same in English, for the documents. */
   readonly about: string
+  /** True where a table of the name stands in memory, so that there is no view to make. */
+  readonly inMemory?: boolean
   /** The tables it reads. */
   readonly tables: readonly string[]
   /** Columns by which a filter on it may leave out files of its tables without changing an answer. */
@@ -31,6 +33,8 @@ export interface Sources {
   readonly tableSql: (view: TableView) => string
   /** For reports: where the rows of `is_latest` stand by themselves, if they do. */
   readonly latestSql: (table: string) => string | undefined
+  /** True where the rows stand in memory as a table under the name of the view. */
+  readonly inMemory?: (table: string) => boolean
   /** For reports: true if `latest` rows of one source only are stored, so that no window is needed. */
   readonly hasOneSource: (table: string) => boolean
 }
@@ -75,7 +79,8 @@ export function createSql(relation: Relation, schema = 'main'): string {
 }
 
 /** The statement that removes a relation. */
-export function dropSql(relation: Pick<Relation, 'name' | 'kind'>): string {
-  const words = { view: 'VIEW', 'table macro': 'MACRO TABLE', 'scalar macro': 'MACRO' }
+export function dropSql(relation: Pick<Relation, 'name' | 'kind' | 'inMemory'>): string {
+  const view = relation.inMemory ? 'TABLE' : 'VIEW'
+  const words = { view, 'table macro': 'MACRO TABLE', 'scalar macro': 'MACRO' }
   return `DROP ${words[relation.kind]} IF EXISTS main.${identifier(relation.name)}`
 }

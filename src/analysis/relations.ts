@@ -33,7 +33,10 @@ export function relationsOf(sources: Sources, knowledge?: Knowledge): Relations 
     if (rows === undefined) withheld.push(table)
     else if (table in VINTAGE_VIEWS)
       own.push(...reportRelations(sources, table, rows, knowledge ? KNOWN_PRUNABLE : 'all'))
-    else own.push(tableRelation(table, rows, knowledge ? KNOWN_PRUNABLE : 'all'))
+    else {
+      const relation = tableRelation(table, rows, knowledge ? KNOWN_PRUNABLE : 'all')
+      own.push({ ...relation, inMemory: sources.inMemory?.(table) ?? false })
+    }
   }
   const derived = [
     statementsRelation(sources),
@@ -43,6 +46,22 @@ export function relationsOf(sources: Sources, knowledge?: Knowledge): Relations 
     ...referenceRelations(),
   ]
   return { relations: [symbolMacro(), ...own, ...derived], withheld }
+}
+
+/** True for the name of a table of one's own under which other rows than its own are shown. */
+export function isTaken(name: string): boolean {
+  const own = STANDARD_TABLES.some((table) => table.name === name && !(name in VINTAGE_VIEWS))
+  return !own && takenNames().has(name.toLowerCase())
+}
+
+let taken: ReadonlySet<string> | undefined
+
+function takenNames(): ReadonlySet<string> {
+  if (taken) return taken
+  const tables = new Map<string, never>()
+  const none = { tables, prefer: [], tableSql: () => '', latestSql: () => undefined }
+  const { relations } = relationsOf({ ...none, hasOneSource: () => true })
+  return (taken = new Set(relations.map((relation) => relation.name.toLowerCase())))
 }
 
 /** Standard tables have their views even before they are synced. */

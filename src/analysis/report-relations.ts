@@ -46,6 +46,7 @@ export function reportRelations(
     {
       name,
       kind: 'view',
+      inMemory: sources.inMemory?.(table) ?? false,
       tables,
       prunable: ['symbol', 'end_date'],
       sql: `SELECT ${columns} FROM ${sources.latestSql(table) ?? `${all} WHERE is_latest`}${first}`,

@@ -8,6 +8,7 @@ import type { Lease } from '../storage/lake/lease.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
 import { refreshHead } from '../storage/lake/store.ts'
 import type { Store } from '../storage/lake/store.ts'
+import type { TableView } from '../storage/lake/view.ts'
 import { tableViews } from '../storage/lake/view.ts'
 import { aliasRelations } from './alias-relations.ts'
 import type { AttachedTable } from './attached.ts'
@@ -15,16 +16,18 @@ import { checkAttached } from './attached.ts'
 import type { Display } from './display.ts'
 import { changes, displayOf } from './display.ts'
 import { tellLists } from './file-lists.ts'
-import { restrictionsOf } from './filters.ts'
+import type { Restrictions } from './filters.ts'
+import { restrictionsOf, tablesRead } from './filters.ts'
 import { readOnly } from './gate.ts'
 import type { Knowledge } from './knowledge.ts'
 import { metaStatements } from './meta.ts'
 import { passedTree } from './passed.ts'
 import { OLD_SCHEMA, oldRelations } from './old-relations.ts'
 import { namesFiles } from './outside-files.ts'
-import { createSql } from './relation.ts'
-import type { ResidentState } from './resident.ts'
-import { COMPRESS_RESIDENT, residentMove, residentTables } from './resident.ts'
+import { VINTAGE_VIEWS, createSql } from './relation.ts'
+import { hasOneSource, isTaken } from './relations.ts'
+import type { ResidentMove, ResidentState } from './resident.ts'
+import { COMPRESS_RESIDENT, residentMove, residentTables, tableOfRepeatedKeys } from './resident.ts'
 
 /** What an engine stands on. */
 export interface EngineParts {
@@ -57,6 +60,9 @@ export interface Held {
   readonly trustAgain?: () => Promise<void>
 }
 
+/** No restriction: whole tables. */
+const none: Restrictions = new Map()
+
 /** Connections and views of one engine. It must be closed. */
 export class Stage {
   readonly #parts: EngineParts
@@ -71,6 +77,8 @@ export class Stage {
   #record: LakeRecord
   #moving: Promise<void> = Promise.resolve()
   #broken: ReadonlyMap<string, Error> = new Map()
+  /** Tables in memory in which a key was found twice. */
+  readonly #repeated = new Set<string>()
 
   constructor(parts: EngineParts) {
     this.#parts = parts
@@ -121,10 +129,10 @@ export class Stage {
       )
       this.#checkWhole(tableNamesOf(tree), relations)
       // Old tables have other columns of the same names.
-      const restrictions = this.#parts.oldNames
-        ? new Map<string, never>()
-        : restrictionsOf(tree, relations, parameters)
-      await tellLists(session, display.lists, restrictions)
+      const { oldNames } = this.#parts
+      const restrictions = oldNames ? none : restrictionsOf(tree, relations, parameters)
+      const read = oldNames ? undefined : tablesRead(tree, relations)
+      await tellLists(session, display.lists, restrictions, read)
       const held = {
         session,
         display,
@@ -193,22 +201,31 @@ export class Stage {
 
   /** Replaces the views whose text changed, all in one transaction, so that no statement sees half of it. */
   async #show(record: LakeRecord): Promise<void> {
-    const { store, resident, dated, attached } = this.#parts
+    const { store, dated, attached } = this.#parts
     const views = await tableViews(store, record)
-    const tables = new Map(views.map((view) => [view.name, view]))
-    const move = dated
-      ? { state: this.#memory, statements: [] }
-      : residentMove(this.#memory, residentTables(resident, tables))
-    const shown = { record, views, resident: move.state, knowledge: dated?.knowledge, attached }
     const broken = new Map<string, Error>()
-    let display = displayOf({ ...shown, broken }, this.#display)
-    while (!(await this.#apply(display, move.statements, broken)))
-      display = displayOf({ ...shown, broken }, this.#display)
+    const shown = { record, views, knowledge: dated?.knowledge, attached, broken }
+    const next = (): { move: ResidentMove; display: Display } => {
+      const move = this.#residentMove(views)
+      return { move, display: displayOf({ ...shown, resident: move.state }, this.#display) }
+    }
+    let { move, display } = next()
+    while (!(await this.#apply(display, move.statements, broken))) ({ move, display } = next())
     this.#broken = broken
     this.#display = display
     this.#memory = move.state
     this.#record = record
     await this.#protect()
+  }
+
+  #residentMove(views: readonly TableView[]): ResidentMove {
+    if (this.#parts.dated) return { state: this.#memory, statements: [] }
+    const tables = new Map(views.map((view) => [view.name, view]))
+    const nameable = (view: TableView): boolean => {
+      if (this.#repeated.has(view.name)) return false
+      return view.name in VINTAGE_VIEWS ? hasOneSource(view) : !isTaken(view.name)
+    }
+    return residentMove(this.#memory, residentTables(this.#parts.resident, tables), nameable)
   }
 
   /** Makes the views; false when a table turned out to be broken, so that they must be made in another way. */
@@ -217,19 +234,25 @@ export class Stage {
     before: readonly string[],
     broken: Map<string, Error>,
   ): Promise<boolean> {
-    const statements = [...before, ...changes(this.#display, display)]
+    const { drops, creates } = changes(this.#display, display)
+    const statements = [...drops, ...before, ...creates]
     if (statements.length === 0) return true
     try {
       await this.#parts.database.using(async (session) => {
         await this.#enter(session)
         await checkAttached(session, this.#parts.attached)
-        await tellLists(session, display.lists, new Map())
+        await tellLists(session, display.lists, none)
         await session.run(['BEGIN', ...statements, 'COMMIT'].join('; '))
         // Only for speed: where it cannot be done now, the rows stay as they came.
         if (before.length > 0) await session.run(COMPRESS_RESIDENT).catch(() => undefined)
       })
       return true
     } catch (error) {
+      const repeated = tableOfRepeatedKeys(error)
+      if (repeated !== undefined && !this.#repeated.has(repeated)) {
+        this.#repeated.add(repeated)
+        return false
+      }
       const view = display.views.find(
         ({ name, directory }) =>
           !broken.has(name) && error instanceof Error && error.message.includes(`${directory}/`),
@@ -282,7 +305,7 @@ export class Stage {
     const lists = this.#display!.lists
     await this.#parts.database.using(async (session) => {
       await this.#enter(session)
-      await tellLists(session, lists, new Map())
+      await tellLists(session, lists, none)
       await session.run(sql)
     })
   }
