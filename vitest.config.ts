@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { leaveOut } from './test/support/leave-out.ts'
 import { SlowestFirst } from './test/support/slowest-first.ts'
 
 const shared = {
@@ -16,6 +17,7 @@ export default defineConfig({
     sequence: { sequencer: SlowestFirst },
     projects: [
       {
+        plugins: [leaveOut()],
         test: {
           ...shared,
           name: 'quick',

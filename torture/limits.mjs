@@ -42,11 +42,13 @@ async function runChild({ group, operation }) {
   const startedMs = Date.now()
   const note = await GROUPS[group].operations[operation]({ api, root, base: values.base, sizes })
   const seconds = (Date.now() - startedMs) / 1000
+  const { user, system } = process.cpuUsage()
+  const cpuSeconds = (user + system) / 1e6
   clearInterval(watch)
   await new Promise((resolve) => setTimeout(resolve, 100))
   const peakMb = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) >> 10
   const left = descriptors() - before
-  process.stdout.write(`\n${JSON.stringify({ peakMb, seconds, note, most, left })}\n`)
+  process.stdout.write(`\n${JSON.stringify({ peakMb, seconds, cpuSeconds, note, most, left })}\n`)
 }
 
 async function runGroups() {
@@ -62,7 +64,9 @@ async function runGroup(name, group) {
   const forget = atEnd(clear)
   await makeLake(join(base, 'lake'))
   process.stdout.write(`\n${name}: memory_limit ${sizes.memory} MB, ${group.title(sizes)}\n`)
-  process.stdout.write('| operation | peak | time | descriptors |\n|---|---|---|---|\n')
+  process.stdout.write(
+    '| operation | peak | time | of the processors | descriptors |\n|---|---|---|---|---|\n',
+  )
   for (const operation of Object.keys(group.operations)) {
     const { status, stdout, stderr } = await operate(base, name, operation)
     const result = status === 0 ? JSON.parse(stdout.trim().split('\n').at(-1)) : undefined
@@ -103,9 +107,9 @@ async function operate(base, group, operation) {
   return { ...said, status }
 }
 
-function row(operation, { peakMb, seconds, note, most, left }) {
+function row(operation, { peakMb, seconds, cpuSeconds, note, most, left }) {
   const what = note === undefined ? operation : `${operation}: ${note}`
-  return `| ${what} | ${peakMb} MB | ${seconds.toFixed(1)} s | ${most} open, ${left} left |\n`
+  return `| ${what} | ${peakMb} MB | ${seconds.toFixed(1)} s | ${cpuSeconds.toFixed(1)} s | ${most} open, ${left} left |\n`
 }
 
 function failed(operation, status, stderr) {

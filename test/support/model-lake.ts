@@ -75,7 +75,8 @@ export async function modelWorld(chance: () => number): Promise<ModelWorld> {
   return world
 }
 
-function definitionOf(name: string): TableDefinition {
+/** A table of the model. */
+export function definitionOf(name: string): TableDefinition {
   return {
     name,
     path: `warehouse/${name}`,
@@ -116,7 +117,10 @@ export function modelData(content: Content): LakeData {
         const known = new Set(keysOf(ours))
         return Promise.resolve(keysOf(theirs).some((key) => known.has(key)))
       },
-      matches: () => Promise.resolve(false),
+      matches: (_snapshot, files, predicate) => {
+        const key = Number(/^k = (\d+)$/.exec(predicate)?.[1] ?? Number.NaN)
+        return Promise.resolve(keysOf(files).includes(key))
+      },
     }),
     repeatsKey: (_directory, _snapshot, files) => {
       const keys = keysOf(files)
@@ -134,9 +138,11 @@ const noEngine = {
 export function commit(
   store: Store,
   callback: Parameters<typeof commitLake>[2],
+  note?: string,
 ): Promise<LakeOutcome> {
   return commitLake(store, () => Promise.resolve(noEngine), callback, {
     timeoutMs: Number.POSITIVE_INFINITY,
+    ...(note !== undefined && { note }),
   })
 }
 
@@ -188,18 +194,25 @@ export async function foreignCommit(
   process: number,
   table: string,
   key: number,
-  options: { readonly dirty?: boolean; readonly metadata?: boolean } = {},
+  options: {
+    readonly dirty?: boolean
+    readonly metadata?: boolean
+    /** Told the new file, and the one whose rows it carries on. */
+    readonly told?: (path: string, holder: string | undefined) => void
+  } = {},
 ): Promise<boolean> {
   const { content } = world
   const effects = world.effects(process)
   const directory = join(ROOT, 'warehouse', table)
-  const snapshot = (await loadSnapshot(files, directory))!
+  const snapshot = await loadSnapshot(files, directory)
+  if (!snapshot) return false
   const live = [...snapshot.files.values()]
   const holder = live.find((file) => (content.keys.get(file.path) ?? []).includes(key))
   const keep = holder !== undefined && !options.dirty
   const path = `${effects.uuid()}.parquet`
   content.rows.set(path, [...(keep ? content.rows.get(holder.path)! : []), path])
   content.keys.set(path, [...new Set([...(keep ? content.keys.get(holder.path)! : []), key])])
+  options.told?.(path, keep ? holder.path : undefined)
   await files.create(join(directory, path), encoder.encode(path))
   const text = commitText({
     commitInfo: { ...commitInfoOf(FOREIGN, { timestamp: 1, txnId: path }), engineInfo: 'other/1' },

@@ -23,6 +23,8 @@ export interface ScheduleOptions {
   readonly killShare: number
   /** After so many steps nothing runs any more. */
   readonly stepsMax: number
+  /** How often a process gets its turn, beside 1 for the others; by default all alike. */
+  readonly pace?: (process: number) => number
   /** Looks at the world between two steps. */
   readonly onStep?: () => Promise<void>
 }
@@ -71,7 +73,7 @@ export class Scheduler {
   #step(options: ScheduleOptions): void {
     const ready = this.#waiting.filter((w) => this.#alive.has(w.process))
     if (ready.length === 0) throw new Error('every process waits for something else')
-    const next = ready[Math.floor(options.chance() * ready.length)]!
+    const next = chosen(ready, options)
     if (options.chance() < options.killShare) {
       this.#alive.delete(next.process)
       return
@@ -79,6 +81,12 @@ export class Scheduler {
     this.#waiting.splice(this.#waiting.indexOf(next), 1)
     next.go()
   }
+}
+
+function chosen(ready: readonly Waiting[], { chance, pace = () => 1 }: ScheduleOptions): Waiting {
+  const total = ready.reduce((sum, { process }) => sum + pace(process), 0)
+  let at = chance() * total
+  return ready.find(({ process }) => (at -= pace(process)) < 0) ?? ready.at(-1)!
 }
 
 /** Resolves when all that could run without the scheduler has run. */

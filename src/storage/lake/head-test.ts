@@ -5,6 +5,7 @@ import { filePath } from '../delta/paths.ts'
 import type { LakeRecord, TableEntry } from './record.ts'
 import type { Store } from './store.ts'
 import { tableDirectory } from './store.ts'
+import { checkNotFrozen } from './tables.ts'
 import type { TableWork } from './table-work.ts'
 import { changeOf, hasActions } from './table-work.ts'
 import type { Transaction } from './transaction.ts'
@@ -31,10 +32,17 @@ export async function testHead(
     if (head.tables[table]?.path !== tx.base.tables[table]?.path)
       return { kind: 'callback', reason: `table ${table} was dropped by another commit` }
   }
+  if (tx.change.allTables) {
+    const made = Object.keys(head.tables).find((table) => !tx.base.tables[table])
+    if (made !== undefined)
+      return { kind: 'callback', reason: `table ${made} was created by another commit` }
+  }
   for (const [table, work] of works) {
     const reason = await writeClash(store, tx, head, work)
     if (reason === undefined) continue
-    return tx.reads.size > 0 ? { kind: 'callback', reason } : { kind: 'restage', table, reason }
+    // Who made a table must see that there is one of that name, and what it is like.
+    const again = tx.reads.size > 0 || (work.definition !== undefined && head.tables[table])
+    return again ? { kind: 'callback', reason } : { kind: 'restage', table, reason }
   }
   return { kind: 'free' }
 }
@@ -53,11 +61,12 @@ async function writeClash(
   if (work.definition) return entry ? `table ${work.name} was created by another commit` : undefined
   if (!entry || entry.path !== work.path) return `table ${work.name} was dropped by another commit`
   if (!hasActions(work)) return undefined
+  checkNotFrozen(store, head, work)
   const { snapshot } = await tableView(store, head, work.name)
-  const moved = snapshot.version !== work.base.version || entry.over !== undefined
-  const reason = moved
-    ? await clash(changeOf(work), work.base, snapshot, store.data.rowTest(work.directory))
-    : undefined
+  const reason =
+    snapshot.version !== work.base.version
+      ? await clash(changeOf(work), work.base, snapshot, store.data.rowTest(work.directory))
+      : undefined
   return reason ?? lostFiles(store, work, head.stagedBefore ?? 0)
 }
 

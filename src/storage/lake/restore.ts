@@ -32,13 +32,16 @@ export async function stageRestore(
     if (now?.path !== target.tables[name]!.path) {
       if (now) await tx.drop(name)
       tx.works.set(name, await revive(store, target, name))
+    } else {
+      // Also where nothing has to change: rows that come meanwhile would stay.
+      tx.reads.set(name, now)
     }
     await tx.apply(name, {
       mode: 'restore',
       stage: (context) => restoreTable(store, context, then),
     })
   }
-  tx.change = { ...tx.change, keeps: target.version }
+  tx.change = { ...tx.change, keeps: target.version, allTables: names === undefined }
   if (names) return
   for (const name of Object.keys(tx.base.tables)) if (!target.tables[name]) await tx.drop(name)
 }

@@ -11,8 +11,8 @@ import { columnTypes, newMetadata, widenedMetadata, withColumnTypes } from '../d
 import { LOG_DIRECTORY } from '../delta/names.ts'
 import { checkWritable, protocolFor, widenedProtocol } from '../delta/protocol.ts'
 import type { Snapshot } from '../delta/replay.ts'
-import type { LakeRecord } from './record.ts'
-import type { Store } from './store.ts'
+import type { LakeRecord, TableEntry } from './record.ts'
+import type { Frozen, Store } from './store.ts'
 import { tableDirectory } from './store.ts'
 import type { MetadataChange, TableWork } from './table-work.ts'
 import { newWork } from './table-work.ts'
@@ -137,9 +137,10 @@ function emptySnapshot(metadata: Metadata, definition: TableDefinition): Snapsho
 /** Throws unless this lake may write to a table: it is ours, not frozen, and its features are understood. */
 export function checkTableWritable(
   store: Store,
+  record: Pick<LakeRecord, 'tables'>,
   work: Pick<TableWork, 'name' | 'path' | 'base'>,
 ): void {
-  const { name, path, base } = work
+  const { name, base } = work
   const owner = base.metadata.configuration[LAKE_ID]
   if (owner !== undefined && owner !== store.lakeId) {
     throw new LakeError('TABLE_FROZEN', `table ${name} belongs to another lake`, {
@@ -147,18 +148,33 @@ export function checkTableWritable(
       next: 'Write to it through its own lake, or load its rows into a new table.',
     })
   }
-  const frozen = store.frozen.get(path)
-  if (frozen) {
-    throw new LakeError(
-      'TABLE_FROZEN',
-      `table ${name} is frozen by version ${frozen.version} of its Delta log: ${frozen.reason}`,
-      {
-        details: { table: name, version: frozen.version, reason: frozen.reason },
-        next: 'Reading goes on. `marketlake doctor --fix` gives the table a log of its own again.',
-      },
-    )
-  }
+  checkNotFrozen(store, record, work)
   checkWritable(base.protocol, base.metadata, name)
+}
+
+/** Throws if this process found the table frozen, or another one did and the record says so. */
+export function checkNotFrozen(
+  store: Store,
+  { tables }: Pick<LakeRecord, 'tables'>,
+  { name, path }: Pick<TableWork, 'name' | 'path'>,
+): void {
+  const frozen = store.frozen.get(path) ?? frozenBy(tables[name], path)
+  if (!frozen) return
+  throw new LakeError(
+    'TABLE_FROZEN',
+    `table ${name} is frozen by version ${frozen.version} of its Delta log: ${frozen.reason}`,
+    {
+      details: { table: name, version: frozen.version, reason: frozen.reason },
+      next: 'Reading goes on. `marketlake doctor --fix` gives the table a log of its own again.',
+    },
+  )
+}
+
+/** What the mapping tells of a frozen table: a commit of another engine stands where one of the lake belongs. */
+export function frozenBy(entry: TableEntry | undefined, path: string): Frozen | undefined {
+  if (entry?.over === undefined || entry.path !== path) return undefined
+  const reason = `another engine's commit stands in the place of lake version ${entry.over}`
+  return { version: entry.version + 1, reason }
 }
 
 /** The metadata that adds these columns, if any is new; a known name with another type is an error. */

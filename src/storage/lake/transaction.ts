@@ -45,6 +45,8 @@ export interface LakeChange {
   readonly tags?: Readonly<Record<string, Tag | undefined>>
   /** A version that must not be vacuumed when the transaction is published. */
   readonly keeps?: number
+  /** The transaction settles which tables there are: one that another commit makes meanwhile must be looked at too. */
+  readonly allTables?: boolean
 }
 
 /** The signal that a table was touched whose foreign commits must be adopted first. */
@@ -285,7 +287,7 @@ export class Transaction {
 
   async #stage(table: string, operation: TableOperation): Promise<RowCounts> {
     const work = await this.work(table)
-    checkTableWritable(this.#store, work)
+    checkTableWritable(this.#store, this.base, work)
     const checked = keepingOneSource(operation)
     const next = await restageOperation(this.#store, this.#session, work, checked)
     this.works.set(table, next)

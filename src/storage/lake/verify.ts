@@ -11,6 +11,7 @@ import { readRecord, recordVersions } from './lake-log.ts'
 import type { LakeRecord } from './record.ts'
 import type { Store } from './store.ts'
 import { appIdOf, tableDirectory } from './store.ts'
+import { frozenBy } from './tables.ts'
 import { sameState } from './verify-checkpoint.ts'
 import { fileProblem } from './verify-file.ts'
 import type { Problem, VerifyOptions } from './verify-file.ts'
@@ -103,7 +104,8 @@ async function logProblems(
     problems.push(
       'the last lake commit is not in the Delta log yet; the next write or `doctor --fix` brings it there',
     )
-  const frozen = store.frozen.get(record.tables[name]!.path)
+  const entry = record.tables[name]!
+  const frozen = store.frozen.get(entry.path) ?? frozenBy(entry, entry.path)
   if (frozen) problems.push(`frozen by version ${frozen.version}: ${frozen.reason}`)
   return problems
 }
