@@ -16,7 +16,7 @@ import { join, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
 
 const target = 'dist/cli'
-const fresh = 'dist/cli.new'
+const fresh = `dist/cli.${process.pid}.new`
 const require = createRequire(import.meta.url)
 
 /** Binaries, and what only a few ask for or may be missing. */
@@ -92,5 +92,8 @@ const define = { HELP_TEXT: JSON.stringify(await helpText()) }
 const entries = { main: 'src/cli/main.ts', worker: 'src/cli/demo/worker.ts' }
 writeFileSync(join(fresh, 'LICENSES.txt'), licenses(await bundle(fresh, entries, define)))
 chmodSync(join(fresh, 'main.js'), 0o755)
-if (existsSync(target)) rmSync(target, { recursive: true })
+// Whoever starts the command meanwhile finds it whole.
+const old = `dist/cli.${process.pid}.old`
+if (existsSync(target)) renameSync(target, old)
 renameSync(fresh, target)
+rmSync(old, { recursive: true, force: true })
