@@ -110,11 +110,22 @@ async function withCheckpoint(name) {
   await table.close()
 }
 
-/** Opens a snapshot anew and counts its live files. */
-async function ours(path) {
+/** Opens a snapshot anew and lists its live files; with `deep`, it also looks at what is known of each. */
+async function ours(path, deep) {
   const from = performance.now()
   const { files } = await loadSnapshot(localFiles, path)
-  return { ms: performance.now() - from, files: files.size }
+  let bytes = 0
+  if (deep) for (const file of files.values()) bytes += file.stats.length
+  const names = [...files.keys()]
+  const ms = performance.now() - from
+  if (deep && bytes < names.length) throw new Error('a file has no statistics')
+  return { ms, files: names.length, sum: sumOf(names) }
+}
+
+/** Of the same names in any order the same: the sum of their first 48 bits. */
+function sumOf(names) {
+  const digits = (name) => Number.parseInt(name.slice(0, 13).replace('-', ''), 16)
+  return names.reduce((sum, name) => (sum + digits(name)) % 2 ** 48, 0)
 }
 
 const PROGRAM = `
@@ -125,15 +136,23 @@ connection = duckdb.connect(config={'allow_unsigned_extensions': True})
 [path] = glob.glob(os.path.join(root, '**', '*.duckdb_extension'), recursive=True)
 connection.execute(f"LOAD '{path}'")
 def delta_rs(table):
-    return len(deltalake.DeltaTable(table).file_uris())
+    return deltalake.DeltaTable(table).file_uris()
+def delta_rs_deep(table):
+    opened = deltalake.DeltaTable(table)
+    opened.get_add_actions()
+    return opened.file_uris()
 def delta_extension(table):
-    return connection.execute(f"SELECT count(*) FROM delta_list_files('{table}')").fetchone()[0]
+    return [path for (path,) in connection.execute(f"SELECT data_file FROM delta_list_files('{table}')").fetchall()]
+engines = {'delta-rs': delta_rs, 'delta-rs deep': delta_rs_deep, 'DuckDB delta': delta_extension}
+def sum_of(paths):
+    return sum(int(path.rsplit('/', 1)[-1][:13].replace('-', ''), 16) for path in paths) % 2 ** 48
 print(json.dumps({'delta-rs': deltalake.__version__, 'DuckDB delta': duckdb.__version__}), flush=True)
 for line in sys.stdin:
     engine, table = json.loads(line)
     start = time.perf_counter()
-    files = delta_rs(table) if engine == 'delta-rs' else delta_extension(table)
-    print(json.dumps({'ms': (time.perf_counter() - start) * 1000, 'files': files}), flush=True)
+    paths = engines[engine](table)
+    ms = (time.perf_counter() - start) * 1000
+    print(json.dumps({'ms': ms, 'files': len(paths), 'sum': sum_of(paths)}), flush=True)
 `
 
 /** A Python with the packages. */
@@ -178,9 +197,9 @@ async function main() {
   for (const [title, name] of Object.entries(tables)) {
     for (const form of ['', ' checkpoint']) {
       say(`${title}${form}`)
-      results.push(
-        await race(`${title}, from ${form ? 'a checkpoint' : 'commits'}`, name + form, python),
-      )
+      const from = `${title}, from ${form ? 'a checkpoint' : 'commits'}`
+      results.push(await race(from, name + form, python))
+      if (form) results.push(await race(`${from}, with statistics`, name + form, python, true))
     }
   }
   python.close()
@@ -188,17 +207,17 @@ async function main() {
 }
 
 /** In turns, so that what else the machine does falls on all alike. */
-async function race(title, name, python) {
+async function race(title, name, python, deep = false) {
   const path = join(directory, name)
-  const times = { marketlake: [], 'delta-rs': [], 'DuckDB delta': [] }
+  const times = { marketlake: [], 'delta-rs': [], ...(!deep && { 'DuckDB delta': [] }) }
   for (let round = 0; round <= rounds; round++) {
     const answers = {
-      marketlake: await ours(path),
-      'delta-rs': await python.ask('delta-rs', path),
-      'DuckDB delta': await python.ask('DuckDB delta', path),
+      marketlake: await ours(path, deep),
+      'delta-rs': await python.ask(deep ? 'delta-rs deep' : 'delta-rs', path),
+      ...(!deep && { 'DuckDB delta': await python.ask('DuckDB delta', path) }),
     }
-    const counts = new Set(Object.values(answers).map((answer) => answer.files))
-    if (counts.size !== 1) throw new Error(`${title}: ${JSON.stringify(answers)}`)
+    const seen = new Set(Object.values(answers).map(({ files, sum }) => `${files} ${sum}`))
+    if (seen.size !== 1) throw new Error(`${title}: ${JSON.stringify(answers)}`)
     // The first round loads code and the cache of the disk.
     if (round > 0) for (const [system, { ms }] of Object.entries(answers)) times[system].push(ms)
   }
@@ -208,7 +227,8 @@ async function race(title, name, python) {
 
 function report(results, versions) {
   if (options.json) process.stdout.write(`${JSON.stringify({ versions, results })}\n`)
-  const ratio = (own, other) => `${other.toFixed(0)} (${(own / other).toFixed(2)})`
+  const ratio = (own, other) =>
+    other === undefined ? '–' : `${other.toFixed(0)} (${(own / other).toFixed(2)})`
   const rows = results.map((r) => [
     r.title,
     r.marketlake.toFixed(0),

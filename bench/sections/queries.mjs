@@ -35,7 +35,7 @@ export async function benchQueries({ lake, native, parquet, recipe, rounds, say 
         ])
       result[name] = withRatios(times)
     }
-    result.checked = await sameAnswers(views, resident, native)
+    result.checked = await sameAnswers({ views, resident, native, parquet, recipe })
   } finally {
     await views.close()
     await resident.close()
@@ -54,20 +54,26 @@ export function withRatios(times) {
   )
 }
 
-/** A fast wrong answer is worth nothing: every question is answered alike. */
-async function sameAnswers(views, resident, native) {
-  const text = (rows) =>
-    JSON.stringify(rows.map((row) => Object.values(row).map(comparable)).toSorted(), (_, v) =>
-      typeof v === 'bigint' ? String(v) : v,
-    )
-  let same = 0
-  for (const sql of Object.values(queries('reports', 'bars'))) {
-    const expected = text(await native.rows(sql))
-    for (const engine of [views, resident])
-      if (text(await engine.query(sql)) !== expected) throw new Error(`another answer: ${sql}`)
-    same++
+/** A fast wrong answer is worth nothing: every question is answered alike by all, in every value, in any order of rows. */
+async function sameAnswers({ views, resident, native, parquet, recipe }) {
+  const asked = new Map(askers(native))
+  const others = [parquet, recipe].filter(Boolean).map((system) => new Map(askers(system)))
+  for (const [name, sql] of Object.entries(queries('reports', 'bars'))) {
+    const expected = answerText(await asked.get(name)())
+    const answers = [await views.query(sql), await resident.query(sql)]
+    for (const other of others) if (other.has(name)) answers.push(await other.get(name)())
+    if (answers.some((rows) => answerText(rows) !== expected))
+      throw new Error(`another answer: ${sql}`)
   }
-  return same
+  return asked.size
+}
+
+/** The values of all rows as one text, whatever their order. */
+function answerText(rows) {
+  return rows
+    .map((row) => JSON.stringify(Object.values(row).map(comparable)))
+    .toSorted()
+    .join('\n')
 }
 
 /** Dates come as text from one side and as days from the other; sums differ in their last digits by order. */
@@ -76,5 +82,6 @@ function comparable(value) {
   if (value !== null && typeof value === 'object' && 'days' in value)
     return new Date(value.days * 86_400_000).toISOString().slice(0, 10)
   if (value instanceof Date) return value.toISOString().slice(0, 10)
+  if (typeof value === 'bigint') return String(value)
   return value
 }

@@ -2,9 +2,12 @@
 import { join } from 'node:path'
 import { LakeError } from '../../model/errors.ts'
 import type { Files } from '../files/files.ts'
-import { parquetRows } from '../parquet/rows-file.ts'
+import { parquetParts, parquetRows } from '../parquet/rows-file.ts'
+import type { ColumnPart } from '../parquet/rows-file.ts'
 import type { Action, Commit } from './actions.ts'
 import { corrupt } from './actions.ts'
+import { lazyFiles, withNumbers } from './lazy-files.ts'
+import type { LazyFiles } from './lazy-files.ts'
 import { parseCommit, sortActions } from './parse.ts'
 import { SIDECARS } from './names.ts'
 import { canonicalPath } from './paths.ts'
@@ -19,26 +22,74 @@ export async function readCheckpoint(
   directory: string,
   checkpoint: CheckpointFiles,
 ): Promise<Commit> {
+  return commitOf(await readContents(files, directory, checkpoint), directory, checkpoint)
+}
+
+/** What a checkpoint holds: its files apart from all else, where they need not be made yet. */
+export interface OpenCheckpoint {
+  readonly commit: Commit
+  readonly files?: LazyFiles
+}
+
+/** As `readCheckpoint`, with everything looked at but without making the actions of its files. */
+export async function openCheckpoint(
+  files: Files,
+  directory: string,
+  checkpoint: CheckpointFiles,
+): Promise<OpenCheckpoint> {
+  const contents = await readContents(files, directory, checkpoint)
+  const lazy = lazyFiles(contents.adds)
+  if (!lazy) return { commit: commitOf(contents, directory, checkpoint) }
+  return { commit: commitOf({ ...contents, adds: [] }, directory, checkpoint), files: lazy }
+}
+
+/** The actions of a checkpoint; its files, where they stand in columns, not put together yet. */
+interface Contents {
+  readonly actions: readonly Action[]
+  readonly adds: readonly ColumnPart[]
+}
+
+async function readContents(
+  files: Files,
+  directory: string,
+  checkpoint: CheckpointFiles,
+): Promise<Contents> {
+  const all: Contents[] = []
+  for (const name of checkpoint.names) all.push(await readContent(files, join(directory, name)))
+  for (const name of sidecarsOf(all.flatMap(({ actions }) => actions)))
+    all.push(await readContent(files, sidecarPath(directory, name)))
+  return {
+    actions: all.flatMap(({ actions }) => actions),
+    adds: all.flatMap(({ adds }) => adds),
+  }
+}
+
+async function readContent(files: Files, path: string): Promise<Contents> {
+  const content = await files.read(path)
+  if (!content) throw corrupt(path, 'the file of a checkpoint is missing')
+  if (path.endsWith('.json')) return { actions: jsonActions(content, path), adds: [] }
+  const parts = await parquetParts(content, path)
+  if (!parts) return { actions: await parquetRows(content, path), adds: [] }
+  return {
+    actions: parts.filter(({ name }) => name !== 'add').flatMap(actionsOfPart),
+    adds: parts.filter(({ name }) => name === 'add'),
+  }
+}
+
+function actionsOfPart({ name, values }: ColumnPart): Action[] {
+  return Array.from(values(), (value) => ({ [name]: value }))
+}
+
+function commitOf(contents: Contents, directory: string, checkpoint: CheckpointFiles): Commit {
   const where = join(directory, checkpoint.names[0]!)
-  let actions: Action[] = []
   // Not `push(...)`: a checkpoint may hold more rows than a call may have arguments.
-  for (const name of checkpoint.names)
-    actions = actions.concat(await readActions(files, join(directory, name)))
-  for (const name of sidecarsOf(actions))
-    actions = actions.concat(await readActions(files, sidecarPath(directory, name)))
+  const actions = contents.actions.concat(contents.adds.flatMap(actionsOfPart))
   const schemaString = schemaStringOf(actions)
   // A checkpoint is reconciled already; looking for repeated paths would only take time.
   const state = sortActions(actions, where, (add) => withStats(add, schemaString))
   if (!state.protocol || !state.metadata)
     throw corrupt(where, 'the checkpoint has no protocol or metaData')
   return state
-}
-
-async function readActions(files: Files, path: string): Promise<Action[]> {
-  const content = await files.read(path)
-  if (!content) throw corrupt(path, 'the file of a checkpoint is missing')
-  if (path.endsWith('.json')) return jsonActions(content, path)
-  return parquetRows(content, path)
 }
 
 /** A JSON checkpoint may hold what a commit may not, so it is only split into lines here. */
@@ -85,11 +136,7 @@ function sidecarPath(directory: string, path: string): string {
 
 /** Some writers keep statistics as typed columns only. */
 function withStats(add: Record<string, unknown>, schemaString: string | undefined): unknown {
-  for (const name of ['size', 'modificationTime']) {
-    // The row is ours, just decoded; a number that is not exact stays as it is and is refused later.
-    const value = add[name]
-    if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) add[name] = Number(value)
-  }
+  withNumbers(add)
   if (!add['stats_parsed'] && !add['partitionValues_parsed']) return add
   const { stats_parsed: parsed, partitionValues_parsed: _values, ...rest } = add
   if (typeof rest['stats'] === 'string' || !parsed || schemaString === undefined) return rest

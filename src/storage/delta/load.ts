@@ -4,10 +4,10 @@ import { LakeError, hasCode } from '../../model/errors.ts'
 import type { Files } from '../files/files.ts'
 import type { Commit } from './actions.ts'
 import { corrupt } from './actions.ts'
-import { readCheckpoint, readCommit } from './checkpoint-read.ts'
+import { openCheckpoint, readCommit } from './checkpoint-read.ts'
 import { LOG_DIRECTORY, commitName } from './names.ts'
 import type { Replay, Snapshot } from './replay.ts'
-import { apply, emptyReplay, finish, replayFrom } from './replay.ts'
+import { apply, emptyReplay, finish, replayFrom, replayOf } from './replay.ts'
 import { commitsBetween, listLog, newestVersion, oldestVersion } from './segment.ts'
 import type { LogListing } from './segment.ts'
 
@@ -53,9 +53,8 @@ async function fromCheckpoint(files: Files, listing: LogListing, version: number
   for (const checkpoint of listing.checkpoints) {
     if (checkpoint.version > version) continue
     try {
-      const replay = emptyReplay()
-      apply(replay, checkpoint.version, await readCheckpoint(files, listing.directory, checkpoint))
-      return replay
+      const state = await openCheckpoint(files, listing.directory, checkpoint)
+      return replayOf(checkpoint.version, state.commit, state.files)
     } catch (error) {
       if (!hasCode(error, 'CORRUPT_FILE') && !hasCode(error, 'CORRUPT_LOG')) throw error
       failures.push(error)

@@ -214,7 +214,7 @@ function parseDomain(value: unknown, where: string): DomainMetadata {
 }
 
 /** An action that is already what we want is taken as it is: a table has a hundred thousand of them. */
-function parseAdd(value: unknown, where: string): AddFile {
+export function parseAdd(value: unknown, where: string): AddFile {
   const node = nodeOf(value, where)
   const { partitionValues, stats, deletionVector: dv } = node
   text(node, 'path', where)

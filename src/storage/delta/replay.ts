@@ -12,6 +12,8 @@ import type {
   Transaction,
 } from './actions.ts'
 import { corrupt, deletionVectorId } from './actions.ts'
+import { LayeredFiles, copyOfFiles } from './layered-files.ts'
+import type { LazyFiles } from './lazy-files.ts'
 import { canonicalPath } from './paths.ts'
 import { checkReadable } from './protocol.ts'
 
@@ -60,13 +62,23 @@ export function emptyReplay(): Replay {
   }
 }
 
+/** The state of a checkpoint, whose files may come apart from the rest. A file is never live and removed. */
+export function replayOf(version: number, commit: Commit, files?: LazyFiles): Replay {
+  const replay = emptyReplay()
+  apply(replay, version, commit)
+  if (!files) return replay
+  for (const key of replay.tombstones.keys())
+    if (files.index.has(key)) replay.tombstones.delete(key)
+  return { ...replay, files: new LayeredFiles(files) }
+}
+
 /** A state that can go on from a snapshot without changing it. */
 export function replayFrom(snapshot: Snapshot): Replay {
   return {
     version: snapshot.version,
     protocol: snapshot.protocol,
     metadata: snapshot.metadata,
-    files: new Map(snapshot.files),
+    files: copyOfFiles(snapshot.files),
     tombstones: new Map(snapshot.tombstones),
     txns: new Map(snapshot.txns),
     domains: new Map(snapshot.domains),

@@ -58,9 +58,10 @@ export async function readRecord(
 
 /** The newest record that the directory shows; undefined if there is no lake. */
 export async function findHead(context: LogContext): Promise<LakeRecord | undefined> {
-  const versions = await recordVersions(context)
-  const newest = versions.at(-1)
-  return newest === undefined ? undefined : readRecord(context, newest)
+  const names = await context.files.list(logDirectory(context.root))
+  // Names come in order; a lake has ten thousand of them and more.
+  const newest = names.findLast((name) => RECORD_NAME.test(name))
+  return newest === undefined ? undefined : readRecord(context, Number.parseInt(newest, 10))
 }
 
 /** Versions that have a record or a stub, ascending. */

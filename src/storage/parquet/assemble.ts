@@ -5,7 +5,7 @@ import type { Leaf } from './leaf.ts'
 /** A column, or a group of them, by rows. */
 export interface Assembled {
   /** Undefined for NULL; none at all if every row is NULL. */
-  readonly values: readonly unknown[]
+  readonly values: ArrayLike<unknown>
   /** How deep each row is defined: a group is there from its own level on. */
   readonly levels: Uint8Array
 }
@@ -47,8 +47,11 @@ export function assemble(node: SchemaTree, leafOf: LeafOf, rows: number, above =
   return repeated(leaves, tops, rows, level)
 }
 
-function plain({ definitions, values }: Leaf, level: number, rows: number): Assembled {
-  if (values.length === 0) return { values: [], levels: definitions }
+function plain(leaf: Leaf, level: number, rows: number): Assembled {
+  const { definitions, valueCount } = leaf
+  if (valueCount === 0) return { values: [], levels: definitions }
+  const values = leaf.values()
+  if (valueCount === rows) return { values, levels: definitions }
   const placed: unknown[] = []
   let next = 0
   for (let row = 0; row < rows; row++)
@@ -91,6 +94,7 @@ function repeated(
 ): Assembled {
   const [first, second] = leaves
   const { definitions, repetitions } = first!
+  const [items, others] = [first!.values(), second?.values()]
   const values: unknown[] = []
   const levels = new Uint8Array(rows)
   let [row, a, b] = [-1, 0, 0]
@@ -101,10 +105,10 @@ function repeated(
       values.push(defined < level ? undefined : second ? {} : [])
     }
     if (defined <= level) continue
-    const item = defined === tops[0] ? first!.values[a++] : null
+    const item = defined === tops[0] ? items[a++] : null
     if (!second) (values[row] as unknown[]).push(item)
     else {
-      const value = second.definitions[i] === tops[1] ? second.values[b++] : null
+      const value = second.definitions[i] === tops[1] ? others![b++] : null
       put(values[row] as Record<string, unknown>, String(item), value)
     }
   }

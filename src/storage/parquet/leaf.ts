@@ -1,11 +1,12 @@
 /** Decodes one column of a row group of a small Parquet file: its values, and the levels that place them in rows. */
+import { isAscii } from 'node:buffer'
 import type { ColumnMetaData, Compressors, DecodedArray, PageHeader, SchemaTree } from 'hyparquet'
 import { parquetHeader } from 'hyparquet/src/column.js'
 import { DEFAULT_PARSERS, convert, convertWithDictionary } from 'hyparquet/src/convert.js'
 import { decompressPage, readDataPage, readDataPageV2 } from 'hyparquet/src/datapage.js'
-import { readRleBitPackedHybrid } from 'hyparquet/src/encoding.js'
 import { readPlain } from 'hyparquet/src/plain.js'
 import { getMaxDefinitionLevel, getMaxRepetitionLevel } from 'hyparquet/src/schema.js'
+import { readRuns } from './runs.ts'
 
 /** A decoded column (Dremel's terms: a value stands where the definition level is the highest). */
 export interface Leaf {
@@ -13,8 +14,15 @@ export interface Leaf {
   readonly definitions: Uint8Array
   /** Of each entry; undefined for a column that does not repeat, where an entry is a row. */
   readonly repetitions: Uint8Array | undefined
-  /** Of the entries whose definition level is the highest, in their order. */
-  readonly values: ArrayLike<unknown>
+  /** Of the entries whose definition level is the highest, in their order; texts are made at the first call. */
+  readonly values: () => ArrayLike<unknown>
+  readonly valueCount: number
+}
+
+/** Values of a page whose place is known and sound. */
+interface PageValues {
+  readonly length: number
+  readonly values: () => ArrayLike<unknown>
 }
 
 type Decoder = Parameters<typeof convert>[1]
@@ -40,7 +48,7 @@ export function readLeaf(
     definitions: new Uint8Array(entries).fill(tops[0]),
     repetitions: tops[1] > 0 ? new Uint8Array(entries) : undefined,
   }
-  const pages: ArrayLike<unknown>[] = []
+  const pages: PageValues[] = []
   let done = 0
   for (const page of pagesOf(content, chunk, decoder)) {
     const count = (page.header.data_page_header_v2 ?? page.header.data_page_header!).num_values
@@ -52,7 +60,9 @@ export function readLeaf(
     done += count
   }
   if (done !== entries) throw new Error(`a column has ${done} entries, not ${entries}`)
-  return { ...leaf, values: joined(pages) }
+  const valueCount = pages.reduce((sum, page) => sum + page.length, 0)
+  let made: ArrayLike<unknown> | undefined
+  return { ...leaf, valueCount, values: () => (made ??= joined(pages)) }
 }
 
 type Place = Pick<Leaf, 'definitions' | 'repetitions'>
@@ -63,43 +73,58 @@ function readValues(
   decoder: Decoder,
   place: Place,
   tops: readonly [definition: number, repetition: number],
-): ArrayLike<unknown> {
+): PageValues {
   const { header, bytes, dictionary } = page
   if (header.type === 'DATA_PAGE_V2')
     return generalValues(readDataPageV2(bytes, header, decoder), page, decoder, place)
   const content = inflated(bytes, header, decoder)
   const { encoding } = header.data_page_header!
   const isDictionary = encoding.endsWith('_DICTIONARY') && decoder.type !== 'BOOLEAN' && dictionary
-  if (!isDictionary && (encoding !== 'PLAIN' || !isText(decoder)))
-    return generalValues(
-      readDataPage(content, header.data_page_header!, decoder),
-      page,
-      decoder,
-      place,
-    )
+  if (!isDictionary && encoding !== 'PLAIN') {
+    const read = readDataPage(content, header.data_page_header!, decoder)
+    return generalValues(read, page, decoder, place)
+  }
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength)
   const reader = { view, offset: 0 }
-  if (place.repetitions) readRleBitPackedHybrid(reader, bits(tops[1]), place.repetitions)
-  if (tops[0] > 0) readRleBitPackedHybrid(reader, bits(tops[0]), place.definitions)
+  if (place.repetitions) readLevels(reader, tops[1], place.repetitions)
+  if (tops[0] > 0) readLevels(reader, tops[0], place.definitions)
   let count = 0
   for (const level of place.definitions) if (level === tops[0]) count++
-  return isDictionary
-    ? dictionaryValues(reader, count, dictionary)
-    : texts(content, reader.offset, count)
+  if (isDictionary) return known(dictionaryValues(reader, count, dictionary))
+  if (isText(decoder)) return texts(content, reader.offset, count)
+  const { type_length: length } = decoder.element
+  return known(convert(readPlain(reader, decoder.type, count, length), decoder))
 }
 
-/** The general reader makes an object a value, so texts and dictionaries, the bulk of a checkpoint, go another way. */
+/** Levels stand behind their length in bytes. */
+function readLevels(reader: Reader, top: number, output: Uint8Array): void {
+  const from = reader.offset + LENGTH_BYTES
+  const end = from + reader.view.getUint32(reader.offset, true)
+  readRuns(reader.view, from, end, bits(top), output)
+  reader.offset = end
+}
+
+interface Reader {
+  readonly view: DataView
+  offset: number
+}
+
+function known(values: ArrayLike<unknown>): PageValues {
+  return { length: values.length, values: () => values }
+}
+
+/** Pages of newer encodings; plain ones and dictionaries, all that most checkpoints have, are read another way. */
 function generalValues(
   read: ReturnType<typeof readDataPage>,
   { header, dictionary }: Page,
   decoder: Decoder,
   place: Place,
-): ArrayLike<unknown> {
+): PageValues {
   // Without levels every entry is a value.
   if (read.definitionLevels?.length) place.definitions.set(read.definitionLevels)
   if (read.repetitionLevels.length > 0) place.repetitions?.set(read.repetitionLevels)
   const { encoding } = header.data_page_header_v2 ?? header.data_page_header!
-  return convertWithDictionary(read.dataPage, dictionary, encoding, decoder)
+  return known(convertWithDictionary(read.dataPage, dictionary, encoding, decoder))
 }
 
 function isText({ element, type }: Decoder): boolean {
@@ -113,31 +138,50 @@ function bits(top: number): number {
 }
 
 function dictionaryValues(
-  reader: { readonly view: DataView; offset: number },
+  { view, offset }: Reader,
   count: number,
   dictionary: DecodedArray,
 ): unknown[] {
-  const width = reader.view.getUint8(reader.offset++)
   const indexes = new Uint32Array(count)
-  if (width > 0) {
-    const length = reader.view.byteLength - reader.offset
-    readRleBitPackedHybrid(reader, width, indexes, length)
-  }
+  // A page of NULLs alone may have no width.
+  const width = count > 0 ? view.getUint8(offset) : 0
+  if (width > 0) readRuns(view, offset + 1, view.byteLength, width, indexes)
   const values: unknown[] = []
   for (const index of indexes) values.push(dictionary[index])
   return values
 }
 
-/** Texts stand one after the other, each behind its length. */
-function texts(content: Uint8Array, start: number, count: number): string[] {
-  const buffer = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
-  const values: string[] = []
+/** Texts stand one after the other, each behind its length. All lengths are looked at before any text is made. */
+function texts(content: Uint8Array, start: number, count: number): PageValues {
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength)
+  const ends = new Uint32Array(count)
   let at = start
   for (let i = 0; i < count; i++) {
-    const length = buffer.readUInt32LE(at)
-    if (at + 4 + length > buffer.length) throw new Error('a text runs over the end of its page')
-    values.push(buffer.toString('utf8', at + 4, at + 4 + length))
-    at += 4 + length
+    at += 4 + view.getUint32(at, true)
+    if (at > content.length) throw new Error('a text runs over the end of its page')
+    ends[i] = at
+  }
+  return { length: count, values: () => textsOf(content.subarray(start, at), ends, start) }
+}
+
+const LENGTH_BYTES = 4
+
+/** Cuts a page of plain ASCII as one text: a call for each of a hundred thousand texts takes ten times as long. */
+function textsOf(content: Uint8Array, ends: Uint32Array, start: number): string[] {
+  const page = Buffer.from(content)
+  const values: string[] = []
+  let from = 0
+  for (const end of ends) {
+    // Lengths are the only bytes between texts; as zeros they are ASCII too.
+    for (let i = 0; i < LENGTH_BYTES; i++) page[from + i] = 0
+    from = end - start
+  }
+  const whole = isAscii(page) ? page.toString('latin1') : undefined
+  from = 0
+  for (const end of ends) {
+    const [first, last] = [from + LENGTH_BYTES, end - start]
+    values.push(whole?.slice(first, last) ?? page.toString('utf8', first, last))
+    from = last
   }
   return values
 }
@@ -190,9 +234,39 @@ function stringFromBytes(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
 }
 
-function joined(pages: readonly ArrayLike<unknown>[]): ArrayLike<unknown> {
-  if (pages.length === 1) return pages[0]!
+function joined(pages: readonly PageValues[]): ArrayLike<unknown> {
+  if (pages.length === 1) return pages[0]!.values()
   const all: unknown[] = []
-  for (const page of pages) for (let i = 0; i < page.length; i++) all.push(page[i])
+  for (const page of pages) {
+    const values = page.values()
+    for (let i = 0; i < page.length; i++) all.push(values[i])
+  }
   return all
+}
+
+/** A leaf in those rows in which its top-level column is there, given their number: an absent row has no values. */
+export function presentOf(leaf: Leaf, level: number, rows: number): Leaf {
+  const { definitions, repetitions } = leaf
+  const entries = definitions.length
+  if (entries > 0 && repetitions && repetitions[0] !== 0)
+    throw new Error('a column has no first row')
+  if (!repetitions && rows === entries) return leaf
+  const kept = {
+    definitions: new Uint8Array(entries),
+    repetitions: repetitions && new Uint8Array(entries),
+  }
+  let [count, found] = [0, 0]
+  for (let i = 0; i < entries; i++) {
+    if (definitions[i]! < level) continue
+    kept.definitions[count] = definitions[i]!
+    if (kept.repetitions) kept.repetitions[count] = repetitions![i]!
+    if (!repetitions || repetitions[i] === 0) found++
+    count++
+  }
+  if (found !== rows) throw new Error(`a column has ${found} rows, not ${rows}`)
+  return {
+    ...leaf,
+    definitions: kept.definitions.subarray(0, count),
+    repetitions: kept.repetitions?.subarray(0, count),
+  }
 }

@@ -1,5 +1,8 @@
 /** Rows of a small Parquet file held in memory, read without DuckDB: checkpoints of logs. */
 import { LakeError } from '../../model/errors.ts'
+import type { ColumnPart } from './column-part.ts'
+
+export type { ColumnPart } from './column-part.ts'
 
 /** A row as nested objects without its NULLs: 64-bit integers are bigint, maps objects, dates and timestamps Date. */
 export type ParquetRow = Readonly<Record<string, unknown>>
@@ -10,12 +13,23 @@ export type ParquetRow = Readonly<Record<string, unknown>>
  */
 export async function parquetRows(content: Uint8Array, where: string): Promise<ParquetRow[]> {
   const { decodeRows } = await import('./decode-rows.ts')
-  try {
-    return await decodeRows(content)
-  } catch (cause) {
-    throw new LakeError('CORRUPT_FILE', `not a readable Parquet file: ${where}`, {
-      details: { path: where },
-      cause,
-    })
-  }
+  return decodeRows(content).catch((cause: unknown) => {
+    throw unreadable(where, cause)
+  })
+}
+
+/** As `parquetRows`, by column and not yet put together; undefined if a column has an unusual shape. */
+export async function parquetParts(
+  content: Uint8Array,
+  where: string,
+): Promise<ColumnPart[] | undefined> {
+  const { decodeParts } = await import('./decode-rows.ts')
+  return decodeParts(content).catch((cause: unknown) => {
+    throw unreadable(where, cause)
+  })
+}
+
+function unreadable(where: string, cause: unknown): LakeError {
+  const message = `not a readable Parquet file: ${where}`
+  return new LakeError('CORRUPT_FILE', message, { details: { path: where }, cause })
 }

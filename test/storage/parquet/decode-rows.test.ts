@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { decodeRows } from '../../../src/storage/parquet/decode-rows.ts'
+import { readRuns } from '../../../src/storage/parquet/runs.ts'
 import { parquetRows } from '../../../src/storage/parquet/rows-file.ts'
 import { useEngine } from '../../support/engine.ts'
 import { temporaryDirectory } from '../../support/temporary.ts'
@@ -109,4 +110,72 @@ test('what is cut short is an error, never fewer rows', async () => {
       code: 'CORRUPT_FILE',
     })
   }
+})
+
+describe('runs', () => {
+  /** As a writer packs numbers: groups of eight, the least significant bit first. */
+  function packed(values: readonly number[], width: number): number[] {
+    const groups = Math.ceil(values.length / 8)
+    const bytes = Array.from({ length: groups * width }, () => 0)
+    values.forEach((value, i) => {
+      for (let bit = 0; bit < width; bit++) {
+        const at = i * width + bit
+        if ((value >> bit) & 1) bytes[at >> 3]! |= 1 << (at & 7)
+      }
+    })
+    return [...varint(groups * 2 + 1), ...bytes]
+  }
+
+  function varint(value: number): number[] {
+    return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)]
+  }
+
+  function repeated(value: number, count: number, width: number): number[] {
+    const bytes = Array.from({ length: (width + 7) >> 3 }, (_, i) => (value >> (8 * i)) & 0xff)
+    return [...varint(count * 2), ...bytes]
+  }
+
+  const read = (bytes: readonly number[], width: number, count: number): number[] => {
+    const output = new Uint32Array(count)
+    readRuns(new DataView(Uint8Array.from(bytes).buffer), 0, bytes.length, width, output)
+    return [...output]
+  }
+
+  test('give back what was packed, of every width', () => {
+    const cases = fc.integer({ min: 1, max: 24 }).chain((width) => {
+      const value = fc.nat({ max: 2 ** width - 1 })
+      const run = fc.oneof(
+        fc.record({ value, count: fc.integer({ min: 1, max: 300 }) }),
+        fc.record({ values: fc.array(value, { minLength: 1, maxLength: 6 }) }),
+      )
+      return fc.record({ width: fc.constant(width), runs: fc.array(run, { maxLength: 8 }) })
+    })
+    fc.assert(
+      fc.property(cases, ({ width, runs }) => {
+        const bytes: number[] = []
+        const values: number[] = []
+        for (const run of runs) {
+          if ('values' in run) {
+            const eight = Array.from({ length: 8 }, (_, i) => run.values[i % run.values.length]!)
+            bytes.push(...packed(eight, width))
+            values.push(...eight)
+          } else {
+            bytes.push(...repeated(run.value, run.count, width))
+            values.push(...Array.from({ length: run.count }, () => run.value))
+          }
+        }
+        expect(read(bytes, width, values.length)).toEqual(values)
+        expect(read(bytes, width, Math.max(0, values.length - 3))).toEqual(
+          values.slice(0, Math.max(0, values.length - 3)),
+        )
+        expect(() => read(bytes, width, values.length + 1)).toThrow(/end/)
+      }),
+    )
+  })
+
+  test('that are announced without end fill what there is to fill', () => {
+    expect(read([...varint(0xfffffffe), 1], 1, 5)).toEqual([1, 1, 1, 1, 1])
+    expect(() => read([...varint(0xffffffff), 1], 1, 100)).toThrow(/end/)
+    expect(() => read([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], 1, 5)).toThrow(/length/)
+  })
 })
