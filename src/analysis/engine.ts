@@ -1,6 +1,6 @@
 /** The analysis engine: an in-memory DuckDB whose views show one lake version, or follow the newest. */
 import { dayOf } from '../model/date.ts'
-import { LakeError } from '../model/errors.ts'
+import { LakeError, hasCode } from '../model/errors.ts'
 import { checkTagName } from '../model/name.ts'
 import type { Parameters } from '../storage/parquet/bind.ts'
 import type { ColumnData } from '../storage/parquet/columns.ts'
@@ -31,7 +31,7 @@ import {
   withheldTable,
 } from './explain-error.ts'
 import type { StatementOptions } from './limits.ts'
-import { limited, startLimit } from './limits.ts'
+import { limited, startLimit, untilFailed } from './limits.ts'
 import { findLookAhead } from './look-ahead.ts'
 import type { LookAhead, LookAheadOptions } from './look-ahead.ts'
 import { displayable } from './notebook.ts'
@@ -190,17 +190,22 @@ export class AnalysisEngine {
   ): AsyncGenerator<ResultTable, void, undefined> {
     let held: Held | undefined
     let limit: ReturnType<typeof startLimit>
+    let stuck = false
     try {
       held = await this.#stage.acquire(sql, parameters)
       limit = startLimit(held.session, options)
       limit?.check()
-      yield* held.session.stream(sql, parameters)
+      const parts = held.session.stream(sql, parameters)
+      yield* limit ? untilFailed(parts, limit.failed) : parts
+      limit?.check()
     } catch (error) {
+      stuck = hasCode(error, 'TIMEOUT')
       limit?.check()
       throw await this.#explained(error, held?.display ?? this.#stage.display)
     } finally {
       limit?.end()
-      await held?.session.close()
+      const closing = held?.session.close()
+      if (!stuck) await closing
       if (held) await this.#stage.release(held)
     }
   }

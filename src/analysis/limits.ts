@@ -33,6 +33,26 @@ export async function limited<T>(
   }
 }
 
+/** Parts as they come, until a limit is reached and the engine does not answer. */
+export async function* untilFailed<T>(
+  parts: AsyncGenerator<T, void, undefined>,
+  failed: Promise<never>,
+): AsyncGenerator<T, void, undefined> {
+  for (let open = true; open;) {
+    let next: IteratorResult<T, void> | undefined
+    try {
+      next = await Promise.race([parts.next(), failed])
+      if (next.done) return
+      open = false
+      yield next.value
+      open = true
+    } finally {
+      // Whoever takes no more parts waits until the connection is free; one that hangs is not waited for.
+      if (!open && next) await parts.return()
+    }
+  }
+}
+
 /** A limit under way. */
 export interface Limit {
   /** Throws if the limit is reached. */

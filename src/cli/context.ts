@@ -2,6 +2,7 @@
 import { isatty } from 'node:tty'
 import { LakeError, messageOf } from '../model/errors.ts'
 import { EXIT, exitCodeOf } from './exit-code.ts'
+import { visible } from './visible.ts'
 import { textWidth } from './width.ts'
 
 /** Options that stand before or after any command. */
@@ -45,9 +46,10 @@ export function contextOf(
   }
 }
 
-/** Writes data; waits while a slow reader catches up, and ends quietly when it went away. */
-export async function writeData(text: string): Promise<void> {
-  if (text === '') return
+/** Writes data; waits while a slow reader catches up, and ends quietly when it went away. Terminals get no orders. */
+export async function writeData(data: string): Promise<void> {
+  if (data === '') return
+  const text = process.stdout.isTTY ? visible(data) : data
   await new Promise<void>((resolve, reject) => {
     process.stdout.write(text, (error) => {
       if (error && (error as NodeJS.ErrnoException).code !== 'EPIPE') reject(error)
@@ -68,27 +70,37 @@ function plainNumbers(_key: string, value: unknown): unknown {
 
 /** Says something to people; not under `--quiet` and not in the way of JSON. */
 export function say(context: CliContext, text: string): void {
-  if (!context.quiet && !context.json) process.stderr.write(`${text}\n`)
+  if (!context.quiet && !context.json) writeWords(`${text}\n`)
 }
 
 /** Warns people, also under `--json`, because stderr is never data. */
 export function warn(context: CliContext, text: string): void {
-  if (!context.quiet) process.stderr.write(`warning: ${text}\n`)
+  if (!context.quiet) writeWords(`warning: ${text}\n`)
+}
+
+/** Words for people; names and texts from files are among them. */
+export function writeWords(text: string): void {
+  process.stderr.write(visible(text))
+}
+
+/** An error as it stands in a document. */
+export function errorDocument(error: unknown): Readonly<Record<string, unknown>> {
+  const { code, details, next } =
+    error instanceof LakeError
+      ? error
+      : { code: 'INTERNAL', details: {}, next: 'Please report this.' }
+  return { code, message: messageOf(error), details, next: next ?? null }
 }
 
 /** Reports an error and returns its exit code. */
 export async function reportError(error: unknown, json: boolean): Promise<number> {
   const known = error instanceof LakeError
-  if (json) {
-    const { code, details, next } = known
-      ? error
-      : { code: 'INTERNAL', details: {}, next: 'Please report this.' }
-    await writeDocument({ error: { code, message: messageOf(error), details, next: next ?? null } })
-  } else {
-    process.stderr.write(`error: ${messageOf(error)}\n`)
-    if (known) process.stderr.write(placeText(error))
-    if (known && error.next !== undefined) process.stderr.write(`  next: ${error.next}\n`)
-    if (!known && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`)
+  if (json) await writeDocument({ error: errorDocument(error) })
+  else {
+    writeWords(`error: ${messageOf(error)}\n`)
+    if (known) writeWords(placeText(error))
+    if (known && error.next !== undefined) writeWords(`  next: ${error.next}\n`)
+    if (!known && error instanceof Error) writeWords(`${error.stack ?? ''}\n`)
   }
   return exitCodeOf(error)
 }

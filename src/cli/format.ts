@@ -1,6 +1,7 @@
 /** Rows as text: an aligned table, CSV, Markdown, JSON and JSON lines. */
 import type { Value } from '../storage/parquet/values.ts'
 import { jsonOf } from '../storage/parquet/values.ts'
+import { visible } from './visible.ts'
 import { clipped, padded, textWidth } from './width.ts'
 
 /** Columns and rows, as a query gives them. */
@@ -25,13 +26,15 @@ export function cellText(value: Value): string {
   return String(value)
 }
 
-/** A table with aligned columns; line breaks inside cells are shown as symbols. */
+/** A table with aligned columns; line breaks and what a terminal would obey are shown as symbols. */
 export function tableText(grid: Grid): string {
+  const shown = (text: string): string => visible(text.replaceAll(/[\n\r\t]/g, '␤'))
   const cells = grid.rows.map((row) =>
-    row.map((value) => clipped(cellText(value).replaceAll(/[\n\r\t]/g, '␤'), CELL_WIDTH_MAX)),
+    row.map((value) => clipped(shown(cellText(value)), CELL_WIDTH_MAX)),
   )
-  const widths = grid.columns.map((column, i) =>
-    Math.max(textWidth(column.name), ...cells.map((row) => textWidth(row[i]!))),
+  const names = grid.columns.map((column) => shown(column.name))
+  const widths = names.map((name, i) =>
+    Math.max(textWidth(name), ...cells.map((row) => textWidth(row[i]!))),
   )
   const right = grid.columns.map((column) => isNumeric(column.type))
   const line = (texts: readonly string[]): string =>
@@ -40,24 +43,34 @@ export function tableText(grid: Grid): string {
       .join('  ')
       .trimEnd()
   const rule = widths.map((width) => '─'.repeat(width)).join('  ')
-  return [line(grid.columns.map((c) => c.name)), rule, ...cells.map(line)]
-    .map((l) => `${l}\n`)
-    .join('')
+  return [line(names), rule, ...cells.map(line)].map((l) => `${l}\n`).join('')
 }
 
-/** CSV with a header, quoted where needed (RFC 4180). */
+/**
+ * CSV with a header, quoted where needed (RFC 4180); NULL is empty, an empty text two quotes. Values are exact: what
+ * begins with =, +, - or @ is a number or a text here, and a formula only to a spreadsheet that opens the file unasked.
+ */
 export function csvText(grid: Grid, header = true): string {
   const quoted = (text: string): string =>
     /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-  const lines = grid.rows.map((row) => row.map((value) => quoted(cellText(value))).join(','))
+  const cell = (value: Value): string => (value === '' ? '""' : quoted(cellText(value)))
+  const lines = grid.rows.map((row) => row.map(cell).join(','))
   const head = grid.columns.map((c) => quoted(c.name)).join(',')
   return [...(header ? [head] : []), ...lines].map((line) => `${line}\n`).join('')
 }
 
-/** A Markdown table, or without its header more rows of one. */
+/** What would act in a page, or end a cell of a Markdown table. */
+const ACTING: readonly (readonly [RegExp, string])[] = [
+  [/&(?=#?\w+;)/g, '&amp;'],
+  [/</g, '&lt;'],
+  [/[\\|[]/g, '\\$&'],
+  [/\s*[\n\r]+\s*/g, ' '],
+]
+
+/** A Markdown table, or without its header more rows of one. Texts are shown as they are: no HTML, no links. */
 export function markdownText(grid: Grid, header = true): string {
   const escaped = (text: string): string =>
-    text.replaceAll('|', '\\|').replaceAll(/\s*[\n\r]+\s*/g, ' ')
+    ACTING.reduce((done, [pattern, by]) => done.replaceAll(pattern, by), text)
   const line = (texts: readonly string[]): string => `| ${texts.map(escaped).join(' | ')} |`
   const rule = grid.columns.map((c) => (isNumeric(c.type) ? '---:' : '---'))
   const rows = grid.rows.map((row) => line(row.map(cellText)))

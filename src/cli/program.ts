@@ -7,6 +7,7 @@ import type { Attach } from './attach.ts'
 import { attachOption } from './attach.ts'
 import type { Runner } from './action.ts'
 import { action } from './action.ts'
+import { writeWords } from './context.ts'
 import type { HistoryOptions, LoadCommandOptions, ShowOptions } from './commands/catalog.ts'
 import type { DemoCommandOptions } from './commands/demo.ts'
 import { addMigrateCommands } from './commands/migrate.ts'
@@ -41,6 +42,7 @@ function buildCommands(runner: Runner): Command {
     .option('--yes', 'never ask')
     .showHelpAfterError('  next: See marketlake --help, or marketlake COMMAND --help.')
     .exitOverride()
+    .configureOutput({ writeErr: writeWords })
   addCatalogCommands(program, runner)
   addDemoCommand(program, runner)
   addSyncCommands(program, runner)
@@ -197,6 +199,7 @@ function addReadCommands(program: Command, runner: Runner): void {
     .option('--as-of <date>', 'only what was known on that day, for example 2016-05-03')
     .addOption(attach())
     .option('--plot', 'draw the numeric columns instead of printing rows')
+    .option('--timeout <duration>', 'end the statement after it, for example 30s or 5m')
     .option('--no-lease', 'do not protect the version while it is read')
     .action(
       action(runner, async (c, sql: string, o: QueryOptions) =>

@@ -2,6 +2,8 @@
 import type { EventSink, SyncEvent } from '../ingestion/events.ts'
 import type { CliContext } from './context.ts'
 import { countText } from './format.ts'
+import { writeWords } from './context.ts'
+import { visible } from './visible.ts'
 import { clipped } from './width.ts'
 
 /** A sink that must be closed, so that the terminal is left clean. */
@@ -28,7 +30,7 @@ export function progressOf(context: CliContext): Progress {
 }
 
 function writeLine(line: string | undefined): void {
-  if (line !== undefined) process.stderr.write(`${line}\n`)
+  if (line !== undefined) writeWords(`${line}\n`)
 }
 
 /** What is worth a line of its own; pages are not. */
@@ -85,14 +87,14 @@ function terminalProgress(): Progress {
   }
   const draw = (): void => {
     const width = process.stderr.columns || 80
-    process.stderr.write(`\r\u001b[2K${clipped(liveLine(state), width - 1)}`)
+    process.stderr.write(`\r\u001b[2K${clipped(visible(liveLine(state)), width - 1)}`)
   }
   const timer = setInterval(draw, 500)
   timer.unref()
   return {
     sink: (event) => {
       const line = lineOf(event)
-      if (line !== undefined) process.stderr.write(`\r\u001b[2K${line}\n`)
+      if (line !== undefined) process.stderr.write(`\r\u001b[2K${visible(line)}\n`)
       advance(state, event)
       draw()
     },

@@ -6,6 +6,7 @@ import type { ResultTable } from '../storage/parquet/database.ts'
 import type { Grid } from './format.ts'
 import { csvText, jsonLines, markdownText, tableText } from './format.ts'
 import { plotText } from './plot.ts'
+import { visible } from './visible.ts'
 
 /** Formats of rows as text. */
 export type TextFormat = 'table' | 'csv' | 'json' | 'jsonl' | 'markdown'
@@ -63,7 +64,7 @@ export async function rowsPlot(
 ): Promise<string> {
   const { grid } = await firstRows(engine, sql, PLOT_ROWS_MAX, options)
   const text = plotText(grid, Math.min(process.stdout.columns || 80, 200))
-  if (text !== undefined) return text
+  if (text !== undefined) return visible(text)
   throw new LakeError('INVALID_ARGUMENT', 'the result has no numbers to plot', {
     details: { columns: grid.columns },
     next: 'Select at least one numeric column, and at least one row.',

@@ -18,6 +18,7 @@ import { settle } from '../storage/lake/settle.ts'
 import type { Store } from '../storage/lake/store.ts'
 import { tableDirectory } from '../storage/lake/store.ts'
 import { CONFIG_FILE } from './config.ts'
+import { checkNotOfLake } from './export-file.ts'
 
 /** What was copied. */
 export interface BackupResult {
@@ -31,6 +32,7 @@ export interface BackupResult {
 export async function backupLake(store: Store, target: string): Promise<BackupResult> {
   const root = resolve(target)
   const { files } = store
+  await checkNotOfLake(store.root, root)
   if ((await files.list(root)).length > 0) {
     throw new LakeError('INVALID_ARGUMENT', `the directory is not empty: ${root}`, {
       next: 'Choose an empty directory for the copy.',

@@ -25,7 +25,7 @@ export async function exportDatabase(
 ): Promise<ExportedDatabase> {
   const { store } = lake
   const path = resolve(target)
-  checkNotOfLake(lake.root, path)
+  await checkNotOfLake(lake.root, path)
   if (!options.overwrite && (await store.files.stat(path))) throw taken(path)
   const record = options.at === undefined ? await lake.head() : await recordAt(store, options.at)
   const database = await lake.database()

@@ -5,6 +5,7 @@ import type { AnalysisEngine } from '../analysis/engine.ts'
 import type { StatementOptions } from '../analysis/limits.ts'
 import { LakeError } from '../model/errors.ts'
 import { localFiles } from '../storage/files/local.ts'
+import { realPath } from '../storage/files/real-path.ts'
 
 /** Writes texts one after the other into a file, replacing it whole or not at all. */
 export async function writeOutputFile(
@@ -46,9 +47,10 @@ export async function exportParquet(
 const OF_LAKE = new Set(['_lake', 'warehouse', 'lake.toml', 'analysis.duckdb'])
 
 /** Refuses to write a result over a part of the lake. */
-export function checkNotOfLake(root: string, path: string): void {
-  const [first] = relative(resolve(root), resolve(path)).split(sep)
-  if (!OF_LAKE.has(first!)) return
+export async function checkNotOfLake(root: string, path: string): Promise<void> {
+  const [first] = relative(await realPath(root), await realPath(path)).split(sep)
+  // Some file systems do not tell letters apart.
+  if (!OF_LAKE.has(first!.toLowerCase())) return
   throw new LakeError('INVALID_ARGUMENT', `${path} belongs to the lake itself`, {
     details: { path, lake: root },
     next: 'Write the result elsewhere.',

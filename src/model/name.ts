@@ -26,6 +26,12 @@ export function checkTableName(name: string): string {
   })
 }
 
+/** True for a path of a table below a lake: it cannot leave the lake or reach into its log. */
+export function isTablePath(path: string): boolean {
+  const parts = path.split('/')
+  return parts.every((part) => !/^\.{0,2}$|[\\\0]/.test(part)) && parts[0] !== '_lake'
+}
+
 /** True for a text that can name a tag: it never looks like a version number or a date. */
 export function isTagName(text: string): boolean {
   return TAG.test(text)

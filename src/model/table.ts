@@ -1,6 +1,6 @@
 /** What a table of the lake is: its columns, key, clustering, period and layout. */
 import { LakeError } from './errors.ts'
-import { checkTableName } from './name.ts'
+import { checkTableName, isTablePath } from './name.ts'
 import { checkSchema, fieldOf } from './schema.ts'
 import type { Schema } from './schema.ts'
 
@@ -86,6 +86,12 @@ export function tableDefinition(table: NewTable): TableDefinition {
 /** Checks a definition: its name, columns, and that key, clustering and period name columns. */
 export function checkTable(table: TableDefinition): TableDefinition {
   checkTableName(table.name)
+  if (!isTablePath(table.path)) {
+    throw new LakeError('INVALID_NAME', `not a place of a table: ${JSON.stringify(table.path)}`, {
+      details: { table: table.name, path: table.path },
+      next: 'Name a folder below the lake, for example warehouse/prices.',
+    })
+  }
   checkSchema(table.schema)
   checkShape(table, table.schema, table.name)
   return table

@@ -14,9 +14,10 @@ import type { TableChange } from '../../storage/lake/table-changes.ts'
 import { tableView } from '../../storage/lake/view.ts'
 import type { Attach } from '../attach.ts'
 import type { CliContext } from '../context.ts'
-import { exitCodeOfOutcome, say, warn, writeData, writeDocument } from '../context.ts'
+import { exitCodeOfOutcome, say, warn, writeData, writeDocument, writeWords } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 import { bytesText, countText, tableText } from '../format.ts'
+import { visible } from '../visible.ts'
 
 /** Opens the lake of a command for as long as `use` takes. */
 export async function withLake<T>(
@@ -113,12 +114,12 @@ export async function reportWrite(
       return
     }
     case 'conflict':
-      process.stderr.write(
+      writeWords(
         `conflict: ${outcome.reason}; nothing was written\n  next: Run the command again.\n`,
       )
       return
     case 'unknown':
-      process.stderr.write(
+      writeWords(
         `unknown outcome: ${outcome.reason}\n  next: marketlake history --txn ${outcome.txnId} tells whether it is there; do not repeat before.\n`,
       )
   }
@@ -237,7 +238,9 @@ export function factsText(facts: Readonly<Record<string, unknown>>): string {
       : value === null
         ? '-'
         : `${value as string | number | boolean}`
-  const lines = Object.entries(facts).map(([name, value]) => `${name.padEnd(12)} ${text(value)}\n`)
+  const lines = Object.entries(facts).map(
+    ([name, value]) => `${name.padEnd(12)} ${visible(text(value)).replaceAll('\n', '␤')}\n`,
+  )
   return `${lines.join('')}\n`
 }
 

@@ -1,15 +1,15 @@
 /** `query`, `views`, `freshness`: what the lake says. */
+import type { StatementOptions } from '../../analysis/limits.ts'
 import { openLake } from '../../lake/lake.ts'
 import type { Lake } from '../../lake/lake.ts'
 import { parseDuration } from '../../model/duration.ts'
 import { LakeError } from '../../model/errors.ts'
 import { checkNotOfLake, exportParquet, writeOutputFile } from '../../lake/export-file.ts'
-import type { ResultTable } from '../../storage/parquet/database.ts'
-import { jsonOf } from '../../storage/parquet/values.ts'
 import type { Attach } from '../attach.ts'
 import type { CliContext } from '../context.ts'
 import { say, warn, writeData, writeDocument } from '../context.ts'
-import { EXIT } from '../exit-code.ts'
+import { resultDocument } from '../document.ts'
+import { EXIT, exitCodeOf } from '../exit-code.ts'
 import { countText, tableText } from '../format.ts'
 import { TABLE_ROWS_MAX, rowsPlot, rowsText } from '../rows.ts'
 import { readStdin } from '../stdin.ts'
@@ -26,6 +26,7 @@ export interface QueryOptions {
   readonly plot?: boolean
   readonly lease?: boolean
   readonly attach?: readonly Attach[]
+  readonly timeout?: string
 }
 
 /** Runs one SELECT. */
@@ -34,7 +35,7 @@ export async function query(
   sql: string,
   options: QueryOptions,
 ): Promise<number> {
-  checkOptions(context, options)
+  await checkOptions(context, options)
   const statement = sql === '-' ? await readStdin() : sql
   const attach = await openAttached(options.attach)
   const alone = await engineWithoutLake(context, attach)
@@ -79,8 +80,11 @@ async function answerAlone(
   }
 }
 
-function checkOptions(context: CliContext, { format, output, plot }: QueryOptions): void {
-  if (output !== undefined) checkNotOfLake(context.lake, output)
+async function checkOptions(
+  context: CliContext,
+  { format, output, plot }: QueryOptions,
+): Promise<void> {
+  if (output !== undefined) await checkNotOfLake(context.lake, output)
   if (format === 'parquet' && output === undefined) {
     throw new LakeError('INVALID_ARGUMENT', 'Parquet needs a file to write into', {
       next: 'Name it with -o FILE.',
@@ -100,22 +104,35 @@ async function answer(
   options: QueryOptions,
 ): Promise<number> {
   const { format = 'table', output, plot } = options
-  const { signal } = context
-  if (format === 'parquet') return answerParquet(context, engine, sql, output!)
-  if (context.json && output === undefined) {
-    await writeData(documentText(engine, await engine.table(sql, undefined, { signal })))
-    return EXIT.ok
-  }
+  const limits = limitsOf(context, options)
+  if (format === 'parquet') return answerParquet(context, engine, sql, output!, limits)
+  if (context.json && output === undefined) return answerDocument(engine, sql, limits)
   if (plot) {
-    await writeData(await rowsPlot(engine, sql, { signal }))
+    await writeData(await rowsPlot(engine, sql, limits))
     return EXIT.ok
   }
   const onCut = (): void =>
     warn(context, `only the first ${countText(TABLE_ROWS_MAX)} rows; all of them with -f csv`)
-  const parts = rowsText(engine, sql, format, { signal, onCut })
+  const parts = rowsText(engine, sql, format, { ...limits, onCut })
   if (output === undefined) for await (const part of parts) await writeData(part)
   else await answerFile(context, parts, output)
   return EXIT.ok
+}
+
+function limitsOf(context: CliContext, { timeout }: QueryOptions): StatementOptions {
+  const { signal } = context
+  return timeout === undefined ? { signal } : { signal, timeoutMs: parseDuration(timeout) }
+}
+
+async function answerDocument(
+  engine: Answering,
+  sql: string,
+  limits: StatementOptions,
+): Promise<number> {
+  let code: number = EXIT.ok
+  const onFailure = (error: unknown): void => void (code = exitCodeOf(error))
+  for await (const part of resultDocument(engine, sql, limits, onFailure)) await writeData(part)
+  return code
 }
 
 async function answerFile(
@@ -133,23 +150,13 @@ async function answerParquet(
   engine: Answering,
   sql: string,
   path: string,
+  limits: StatementOptions,
 ): Promise<number> {
-  const rows = await exportParquet(engine, sql, path, { signal: context.signal })
+  const rows = await exportParquet(engine, sql, path, limits)
   if (context.json)
     await writeDocument({ file: path, rowCount: rows, lakeVersion: engine.version ?? null })
   say(context, `wrote ${countText(rows)} rows to ${path}`)
   return EXIT.ok
-}
-
-function documentText(engine: Answering, result: ResultTable): string {
-  const document = {
-    columns: result.columns,
-    rows: result.rows.map((row) => row.map(jsonOf)),
-    rowCount: result.rows.length,
-    lakeVersion: engine.version ?? null,
-    txnId: engine.txnId ?? null,
-  }
-  return `${JSON.stringify(document)}\n`
 }
 
 /** Publishes `analysis.duckdb`. */

@@ -4,6 +4,7 @@ import type { Interface } from 'node:readline'
 import type { History } from './history.ts'
 import type { ShellSession } from './session.ts'
 import { DOT_COMMANDS } from './session.ts'
+import { visible } from '../visible.ts'
 import { splitStatements } from './statements.ts'
 
 /** What the terminal is: the process's own, or a pair of streams in a test. */
@@ -115,7 +116,8 @@ async function completions(
     const names = Object.keys(DOT_COMMANDS).map((command) => command.split(' ')[0]!)
     return [names.filter((name) => name.startsWith(line)), line]
   }
-  const found = await session.complete(waiting + line)
+  const suggested = await session.complete(waiting + line)
+  const found = suggested.filter(({ word }) => visible(word) === word)
   const start = (found[0]?.start ?? waiting.length + line.length) - waiting.length
   return [found.map(({ word }) => word), line.slice(Math.max(0, start))]
 }

@@ -1,6 +1,7 @@
 /** Records of the lake log: the whole state of the lake, and the Delta actions of one lake commit. */
 import { createHash } from 'node:crypto'
 import { LakeError } from '../../model/errors.ts'
+import { isTablePath } from '../../model/name.ts'
 import type { Action } from '../delta/actions.ts'
 import type { CommitMode } from '../delta/conflict.ts'
 
@@ -149,7 +150,10 @@ function complete(record: LakeRecord, where: string): LakeRecord {
     if (typeof entry.path !== 'string' || !Number.isSafeInteger(entry.version)) {
       throw corruptRecord(where, `table ${name} has no path or version`)
     }
+    if (!isTablePath(entry.path)) throw corruptRecord(where, `table ${name} lies outside the lake`)
   }
+  const { name = 'none' } = record.actionsFile ?? {}
+  if (!/^[\w-][\w.-]*$/.test(name)) throw corruptRecord(where, 'its actions lie outside the lake')
   return {
     ...record,
     tables,

@@ -13,6 +13,7 @@ import { duckdb, sqlError } from './duckdb.ts'
 import { bindParameters } from './bind.ts'
 import type { Parameters } from './bind.ts'
 import { identifier } from './sql.ts'
+import { beginStream } from './whole-stream.ts'
 import { rowObjects, valueReader } from './values.ts'
 import type { Row, Value } from './values.ts'
 
@@ -255,17 +256,28 @@ export class Session {
     parameters?: Parameters,
   ): AsyncGenerator<ResultTable, void, undefined> {
     const release = await this.#occupy()
+    const run = (text: string): Promise<unknown> =>
+      this.#guard(() => this.#connection.run(text), text)
+    const transaction = await beginStream(run)
     try {
       const result = await this.#guard(() => this.#start(sql, parameters), sql)
       const columns = columnsOf(result)
-      for (;;) {
+      for (let count = 0; ;) {
         const chunk = await this.#guard(() => result.fetchChunk(), sql)
-        if (!chunk || chunk.rowCount === 0) break
+        if (!chunk || chunk.rowCount === 0) {
+          await transaction.checkWhole(count, (before) => {
+            const text = before + sql
+            return this.#guard(() => this.#execute(text, parameters), text)
+          })
+          break
+        }
+        count += chunk.rowCount
         const rows: Value[][] = []
         appendRows(rows, result, chunk)
         yield { columns, rows }
       }
     } finally {
+      await transaction.end()
       release()
     }
   }
@@ -353,7 +365,26 @@ function appendRows(rows: Value[][], result: DuckDBResult, chunk: Chunk): void {
   for (let row = 0; row < chunk.rowCount; row++) rows.push([])
   for (let column = 0; column < chunk.columnCount; column++) {
     const read = valueReader(result.columnType(column))
-    const values = chunk.getColumnValues(column)
+    const values = columnValues(result, chunk, column)
     for (let row = 0; row < values.length; row++) rows[base + row]!.push(read(values[row]!))
+  }
+}
+
+/** No text of JavaScript is longer than 512 MB. */
+function columnValues(
+  result: DuckDBResult,
+  chunk: Chunk,
+  column: number,
+): ReturnType<Chunk['getColumnValues']> {
+  try {
+    return chunk.getColumnValues(column)
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== 'ERR_STRING_TOO_LONG') throw cause
+    const name = result.columnName(column)
+    throw new LakeError('OUT_OF_MEMORY', `column ${name} holds a text of more than 512 MB`, {
+      cause,
+      details: { column: name },
+      next: 'Ask for a part of it, for example with substr.',
+    })
   }
 }
