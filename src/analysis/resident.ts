@@ -2,6 +2,7 @@
 import { LakeError } from '../model/errors.ts'
 import type { AddFile } from '../storage/delta/actions.ts'
 import { filePath } from '../storage/delta/paths.ts'
+import { rowsOf as rowsOfFile } from '../storage/delta/stats.ts'
 import { relationSql, schemaFingerprint } from '../storage/delta/relation.ts'
 import type { TableView } from '../storage/lake/view.ts'
 import { identifier, identifiers, literal } from '../storage/parquet/sql.ts'
@@ -23,6 +24,8 @@ export type ResidentState = ReadonlyMap<string, HeldTable>
 export interface ResidentMove {
   readonly state: ResidentState
   readonly statements: readonly string[]
+  /** How much of a table comes in (or only goes), at most of any: 1 is all of it. */
+  readonly share: number
 }
 
 /**
@@ -37,6 +40,8 @@ export const ATTACH_RESIDENT: string = `ATTACH ':memory:' AS ${RESIDENT_CATALOG}
   CREATE SCHEMA ${RESIDENT_CATALOG}.${SCHEMA}`
 /** Compresses what has come in. */
 export const COMPRESS_RESIDENT: string = `CHECKPOINT ${RESIDENT_CATALOG}`
+/** It is done when so much of a table has come in: rows that stand as they came slow a whole table's questions. */
+export const COMPRESS_SHARE = 0.02
 
 const FILE = '__marketlake_file'
 const PATH = '__marketlake_path'
@@ -71,19 +76,23 @@ export function residentMove(
 ): ResidentMove {
   const state = new Map<string, HeldTable>()
   const statements: string[] = []
+  let share = 0
   for (const view of views) {
     const move = tableMove(before.get(view.name), view, nameable(view))
     state.set(view.name, move.held)
     statements.push(...move.statements)
+    share = Math.max(share, move.share)
   }
-  return { state, statements }
+  return { state, statements, share }
 }
 
-function tableMove(
-  before: HeldTable | undefined,
-  view: TableView,
-  nameable: boolean,
-): { readonly held: HeldTable; readonly statements: readonly string[] } {
+interface TableMove {
+  readonly held: HeldTable
+  readonly statements: readonly string[]
+  readonly share: number
+}
+
+function tableMove(before: HeldTable | undefined, view: TableView, nameable: boolean): TableMove {
   const schema = schemaFingerprint(view.snapshot.schema)
   const key = nameable && view.shape.key.length > 0 ? view.shape.key : undefined
   const fresh = before?.schema !== schema || before.key?.join() !== key?.join()
@@ -97,10 +106,23 @@ function tableMove(
     if (!known.has(file)) added.set(id, add)
   }
   const gone = [...known].filter(([file]) => !files.has(file)).map(([, id]) => id)
+  const goneShare = known.size > 0 ? gone.length / known.size : 0
   const change = { view, fresh, gone, added, first: known.size === 0 }
   const held = { schema, key, files }
   const statements = key ? namedStatements(change, held, key) : filedStatements(change, held)
-  return { held, statements }
+  return {
+    held,
+    statements,
+    share:
+      added.size > 0 ? rowsIn(added.values()) / rowsIn(view.snapshot.files.values()) : goneShare,
+  }
+}
+
+/** Rows of files; where one does not say, more than any table has. */
+function rowsIn(files: Iterable<AddFile>): number {
+  let rows = 0
+  for (const file of files) rows += rowsOfFile(file) ?? Number.MAX_SAFE_INTEGER
+  return rows
 }
 
 /** Files of a table that go and come. */

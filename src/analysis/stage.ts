@@ -27,7 +27,13 @@ import { namesFiles } from './outside-files.ts'
 import { VINTAGE_VIEWS, createSql } from './relation.ts'
 import { hasOneSource, isTaken } from './relations.ts'
 import type { ResidentMove, ResidentState } from './resident.ts'
-import { COMPRESS_RESIDENT, residentMove, residentTables, tableOfRepeatedKeys } from './resident.ts'
+import {
+  COMPRESS_RESIDENT,
+  COMPRESS_SHARE,
+  residentMove,
+  residentTables,
+  tableOfRepeatedKeys,
+} from './resident.ts'
 
 /** What an engine stands on. */
 export interface EngineParts {
@@ -77,6 +83,8 @@ export class Stage {
   #record: LakeRecord
   #moving: Promise<void> = Promise.resolve()
   #broken: ReadonlyMap<string, Error> = new Map()
+  /** How much of a table has come in since memory was compressed. */
+  #share = 0
   /** Tables in memory in which a key was found twice. */
   readonly #repeated = new Set<string>()
 
@@ -210,7 +218,7 @@ export class Stage {
       return { move, display: displayOf({ ...shown, resident: move.state }, this.#display) }
     }
     let { move, display } = next()
-    while (!(await this.#apply(display, move.statements, broken))) ({ move, display } = next())
+    while (!(await this.#apply(display, move, broken))) ({ move, display } = next())
     this.#broken = broken
     this.#display = display
     this.#memory = move.state
@@ -219,7 +227,7 @@ export class Stage {
   }
 
   #residentMove(views: readonly TableView[]): ResidentMove {
-    if (this.#parts.dated) return { state: this.#memory, statements: [] }
+    if (this.#parts.dated) return { state: this.#memory, statements: [], share: 0 }
     const tables = new Map(views.map((view) => [view.name, view]))
     const nameable = (view: TableView): boolean => {
       if (this.#repeated.has(view.name)) return false
@@ -231,7 +239,7 @@ export class Stage {
   /** Makes the views; false when a table turned out to be broken, so that they must be made in another way. */
   async #apply(
     display: Display,
-    before: readonly string[],
+    { statements: before, share }: ResidentMove,
     broken: Map<string, Error>,
   ): Promise<boolean> {
     const { drops, creates } = changes(this.#display, display)
@@ -243,8 +251,7 @@ export class Stage {
         await checkAttached(session, this.#parts.attached)
         await tellLists(session, display.lists, none)
         await session.run(['BEGIN', ...statements, 'COMMIT'].join('; '))
-        // Only for speed: where it cannot be done now, the rows stay as they came.
-        if (before.length > 0) await session.run(COMPRESS_RESIDENT).catch(() => undefined)
+        await this.#compress(session, share)
       })
       return true
     } catch (error) {
@@ -261,6 +268,14 @@ export class Stage {
       broken.set(view.name, error as Error)
       return false
     }
+  }
+
+  /** Only for speed: where it cannot be done now, the rows stay as they came. */
+  async #compress(session: Session, share: number): Promise<void> {
+    this.#share += share
+    if (this.#share < COMPRESS_SHARE) return
+    this.#share = 0
+    await session.run(COMPRESS_RESIDENT).catch(() => undefined)
   }
 
   /** Schemas that few statements name are made when one does: `meta` for each version, aliases once. */
