@@ -91,7 +91,9 @@ function readValues(
   let count = 0
   for (const level of place.definitions) if (level === tops[0]) count++
   if (isDictionary) return known(dictionaryValues(reader, count, dictionary))
-  if (isText(decoder)) return texts(content, reader.offset, count)
+  // What was not packed is still the content of the file, which is not ours to change.
+  const isOurs = decoder.codec !== 'UNCOMPRESSED'
+  if (isText(decoder)) return texts(isOurs ? content : content.slice(), reader.offset, count)
   const { type_length: length } = decoder.element
   return known(convert(readPlain(reader, decoder.type, count, length), decoder))
 }
@@ -151,7 +153,10 @@ function dictionaryValues(
   return values
 }
 
-/** Texts stand one after the other, each behind its length. All lengths are looked at before any text is made. */
+/**
+ * Texts stand one after the other, each behind its length. All lengths are looked at before any text is made; then the
+ * page is used up.
+ */
 function texts(content: Uint8Array, start: number, count: number): PageValues {
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength)
   const ends = new Uint32Array(count)
@@ -168,7 +173,7 @@ const LENGTH_BYTES = 4
 
 /** Cuts a page of plain ASCII as one text: a call for each of a hundred thousand texts takes ten times as long. */
 function textsOf(content: Uint8Array, ends: Uint32Array, start: number): string[] {
-  const page = Buffer.from(content)
+  const page = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
   const values: string[] = []
   let from = 0
   for (const end of ends) {
