@@ -33,7 +33,7 @@ const say = (text) => process.stderr.write(`${text}\n`)
 const directory = mkdtempSync(join(tmpdir(), 'marketlake-peers-'))
 const output = fileURLToPath(new URL('out/', import.meta.url))
 
-/** Names in the tables, and where each system is: two of them are the lake, seen from Python and from Node. */
+/** Names in the tables, and where each system is: two are the lake, seen from Python and from Node, and two are Lance. */
 const SYSTEMS = {
   'DuckDB native': 'native',
   'marketlake, views': 'views',
@@ -43,11 +43,14 @@ const SYSTEMS = {
   'Delta (delta-rs, DuckDB)': 'delta',
   'DuckLake, SQLite': 'ducklake',
   'Lance + BTREE': 'lance',
+  'Lance + BTREE (DuckDB)': 'lance-duckdb',
   'Iceberg (pyiceberg, DuckDB)': 'iceberg',
   'ArcticDB, LMDB': 'arctic',
 }
 
-const OF_LAKE = new Set(['views', 'engine'])
+/** Systems that are two views of the same data, and where it is. */
+const SHARED = { views: 'lake', engine: 'lake', 'lance-duckdb': 'lance' }
+const LATER = new Set(['views', 'lance-duckdb'])
 
 async function main() {
   const python = pythonWithPackages(say)
@@ -96,10 +99,10 @@ async function startAll(start) {
   const started = []
   for (const [name, key] of Object.entries(SYSTEMS)) {
     if (only && !only.includes(key)) continue
-    const root = join(directory, OF_LAKE.has(key) ? 'lake' : key)
+    const root = join(directory, SHARED[key] ?? key)
     mkdirSync(root, { recursive: true })
-    // The views are opened when there are any: after the lake was loaded.
-    const peer = key === 'views' ? undefined : await start(key, root)
+    // What only reads is started when there is something to read.
+    const peer = LATER.has(key) ? undefined : await start(key, root)
     started.push({ name, key, root, start: () => start(key, root), peer })
   }
   return started

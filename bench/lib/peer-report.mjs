@@ -10,7 +10,7 @@ const bytes = (value) =>
 export function peersText(result) {
   const notes = []
   const failed = (text) => {
-    const reason = text.replaceAll(/\/\S+\//g, '')
+    const reason = text.replaceAll(/(?<![:/\w])\/\S+\//g, '')
     const known = notes.indexOf(reason)
     return `failed (${(known < 0 ? notes.push(reason) : known + 1).toString()})`
   }
@@ -46,8 +46,14 @@ function systemsByRow(results, names, failed, cell) {
   return markdown(['system', ...columns], rows)
 }
 
-const writeCell = (cost) =>
-  `${number(cost.median)} (CPU ${number(cost.cpuMs)}; ${bytes(cost.bytes)}, ${cost.files} files)`
+function writeCell(cost) {
+  const own = `CPU ${number(cost.cpuMs)}; ${bytes(cost.bytes)}, ${cost.files} files`
+  const after =
+    cost.afterCpuMs > 1
+      ? `; afterwards CPU ${number(cost.afterCpuMs)}, ${bytes(cost.afterBytes)}`
+      : ''
+  return `${number(cost.median)} (${own}${after})`
+}
 
 /** Where a system of ours is not ahead of the best lake. */
 function behind({ lost }) {

@@ -24,6 +24,7 @@ CLASSES = {
     "ducklake": ("systems.ducklake", "DuckLake"),
     "lance": ("systems.lance_dataset", "Lance"),
     "arctic": ("systems.arctic", "Arctic"),
+    "lance-duckdb": ("systems.lance_duckdb", "LanceDuckDb"),
     "iceberg": ("systems.iceberg", "Iceberg"),
 }
 

@@ -7,18 +7,20 @@ import { sameAnswer } from '../lib/peer-answers.mjs'
 const BUDGET_MS = 12_000
 /** Takes in the last file of a kind only: its upsert takes tens of seconds. */
 const ONCE = new Set(['iceberg'])
-const LAKES = new Set(['delta', 'ducklake', 'lance', 'iceberg'])
+const LAKES = new Set(['delta', 'ducklake', 'lance', 'lance-duckdb', 'iceberg'])
 const OURS = new Set(['views', 'engine'])
 /** What is asked after the writes. */
 const PROBES = ['newest cross-section', 'newest row of every symbol', 'average of one column']
-const READ_ONLY = new Set(['views', 'parquet-duckdb', 'parquet-polars'])
+/** Read what another process of the same system writes. */
+const SECOND = new Set(['views', 'lance-duckdb'])
+const READ_ONLY = new Set([...SECOND, 'parquet-duckdb', 'parquet-polars'])
 
-/** Loads the two tables into every system; the views are opened when the lake has its data. */
+/** Loads the two tables into every system; those that only read are started when there is something. */
 export async function loadInTurns(systems, files, say) {
   const results = {}
   for (const [table, file] of Object.entries(files)) {
     const runs = new Map()
-    for (const system of systems.filter(({ key }) => key !== 'views')) {
+    for (const system of systems.filter(({ key }) => !SECOND.has(key))) {
       say(`load of the ${table}: ${system.name}`)
       runs.set(system.name, [await observed(system, { op: 'load', table, file })])
     }

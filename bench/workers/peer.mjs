@@ -36,7 +36,8 @@ function committed(outcome) {
 /** Maintenance goes on after the acknowledgement; what it costs stands beside the write, not in its time. */
 async function withMaintenance(task) {
   const cost = await measured(task)
-  return { ...cost, maintenance: await measured(() => lake.idle()) }
+  const { cpuMs: afterCpuMs, writtenBytes: afterBytes } = await measured(() => lake.idle())
+  return { ...cost, afterCpuMs, afterBytes }
 }
 
 async function ask(question) {

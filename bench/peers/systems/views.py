@@ -6,7 +6,6 @@ from systems.duck import DuckSystem, connect
 class Views(DuckSystem):
     def open(self):
         self.connection = connect()
-        self.connection.execute("SET parquet_metadata_cache = false")
         self.attach()
 
     def attach(self):
