@@ -19,7 +19,10 @@ import type { Row, Value } from './values.ts'
 
 /** Bounds of an engine. */
 export interface DatabaseOptions {
-  /** DuckDB's `memory_limit`, for example `1GB`. Larger work spills to the temporary directory. */
+  /**
+   * DuckDB's `memory_limit`, for example `1GB`. Larger work spills to the temporary directory; what an engine over a
+   * lake keeps of files it has read makes room for it.
+   */
   readonly memoryLimit?: string
   /** 0: cores minus one, at least 1. */
   readonly threads?: number
