@@ -3,6 +3,7 @@ import { LakeError } from '../model/errors.ts'
 import type { Field } from '../model/schema.ts'
 import type { Files } from '../storage/files/files.ts'
 import type { Session } from '../storage/parquet/database.ts'
+import { checkFooter } from '../storage/parquet/inspect.ts'
 import { identifier, literal, pathLiteral } from '../storage/parquet/sql.ts'
 import { duckdbType } from '../storage/parquet/types.ts'
 import { ZONE } from './cell-types.ts'
@@ -68,6 +69,7 @@ export async function inputRelation(
   const parts: string[] = []
   const rounded: RoundedNumber[] = []
   for (const path of paths) {
+    if (format === 'parquet') await checkFooter(session, path)
     if (format === 'json') rounded.push(...(await checkJson(session, path)))
     parts.push(`SELECT * FROM ${await reader(session, path, format)}`)
   }

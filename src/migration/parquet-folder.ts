@@ -5,7 +5,7 @@ import { findField } from '../model/schema.ts'
 import type { Schema } from '../model/schema.ts'
 import type { Files } from '../storage/files/files.ts'
 import type { Session } from '../storage/parquet/database.ts'
-import { findBadFile, relationSchema } from '../storage/parquet/inspect.ts'
+import { checkWidth, findBadFile, relationSchema } from '../storage/parquet/inspect.ts'
 import { identifier, literal, pathList } from '../storage/parquet/sql.ts'
 
 /** Files that hold the rows of one table. */
@@ -90,6 +90,7 @@ async function filesBelow(files: Files, directory: string, depth: number): Promi
 export async function datasetSql(session: Session, dataset: Dataset): Promise<string> {
   const { paths, columns } = dataset
   const from = `read_parquet(${pathList(paths)}, union_by_name = true, hive_partitioning = false, filename = '__path')`
+  await checkWidth(session, paths).catch(cannotRead(dataset))
   const schema = await schemaOfFiles(session, from, dataset)
   await refuseDrift(session, dataset, schema)
   const missing = columns.filter((name) => !findField(schema, name))
@@ -113,11 +114,14 @@ function partOf(name: string): string {
   return `nullif(regexp_extract(__path, ${literal(`(?:^|[/\\\\])${name}=([^/\\\\]*?)(?:\\.parquet)?(?:[/\\\\]|$)`)}, 1), '')`
 }
 
-async function schemaOfFiles(session: Session, from: string, { name }: Dataset): Promise<Schema> {
-  try {
-    return (await relationSchema(session, `SELECT * EXCLUDE (__path) FROM ${from}`)).schema
-  } catch (cause) {
-    if (hasCode(cause, 'UNSUPPORTED_TYPE')) throw cause
+async function schemaOfFiles(session: Session, from: string, dataset: Dataset): Promise<Schema> {
+  const found = relationSchema(session, `SELECT * EXCLUDE (__path) FROM ${from}`)
+  return (await found.catch(cannotRead(dataset))).schema
+}
+
+function cannotRead({ name }: Dataset): (cause: unknown) => never {
+  return (cause) => {
+    if (hasCode(cause, 'UNSUPPORTED_TYPE') || hasCode(cause, 'UNSUPPORTED_FEATURE')) throw cause
     const message = messageOf(cause)
     throw new LakeError('CORRUPT_FILE', `${name} cannot be read: ${message}`, {
       cause,

@@ -41,6 +41,9 @@ function errnoOfRaw(raw: RawError, message: string): string | undefined {
 const BROKEN_PARQUET =
   /No magic bytes|TProtocolException|don't know what type|invalid TType|Prefetch registered|too small to be a Parquet|Footer length|Parquet file|corrupt/i
 
+/** Messages for a Parquet file that may be right and cannot be read. */
+const UNREADABLE_PARQUET = /is encrypted, but|Unsupported compression codec/
+
 /** Turns an error of DuckDB into ours; the position is a 0-based index into the statement's string. */
 export function sqlError(cause: unknown, sql?: string): LakeError {
   if (cause instanceof LakeError) return cause
@@ -75,6 +78,7 @@ function codeOf(raw: RawError, message: string): ErrorCode {
   const type = raw.exception_type ?? ''
   if (/interrupt/i.test(type) || /^INTERRUPT/i.test(message)) return 'CANCELLED'
   if (/out of memory/i.test(type)) return 'OUT_OF_MEMORY'
+  if (UNREADABLE_PARQUET.test(message)) return 'UNSUPPORTED_FEATURE'
   if (BROKEN_PARQUET.test(message)) return 'CORRUPT_FILE'
   if (/^IO$/i.test(type)) return 'IO_ERROR'
   return 'SQL_ERROR'
@@ -83,6 +87,8 @@ function codeOf(raw: RawError, message: string): ErrorCode {
 function advice(raw: RawError, code: ErrorCode): string | undefined {
   if (code === 'CORRUPT_FILE')
     return 'The file is cut or no Parquet file: fetch or export it again.'
+  if (code === 'UNSUPPORTED_FEATURE')
+    return 'Write the file again without encryption, compressed with zstd or snappy.'
   if (raw.candidates) return `Did you mean ${raw.candidates.split(',').join(' or ')}?`
   if (/out of memory/i.test(raw.exception_type ?? '')) {
     return 'Raise limits.memory in lake.toml, or ask for less at a time.'

@@ -1,5 +1,6 @@
 /** What a Parquet file really holds: its columns and types, before anyone relies on them. */
-import type { Schema } from '../../model/schema.ts'
+import { LakeError, hasCode } from '../../model/errors.ts'
+import type { DataType, Schema } from '../../model/schema.ts'
 import { field, findField, schemaOf, typeText } from '../../model/schema.ts'
 import type { Session } from './database.ts'
 import { pathList, pathLiteral } from './sql.ts'
@@ -39,10 +40,16 @@ export function misfit(file: Schema, table: Schema): string | undefined {
   for (const column of file.fields) {
     const want = findField(table, column.name)
     if (want && !losslessCast(column.type, want.type)) {
-      return `column ${column.name} is ${typeText(column.type)}, the table has ${typeText(want.type)}`
+      return `column ${column.name} is ${shortType(column.type)}, the table has ${shortType(want.type)}`
     }
   }
   return undefined
+}
+
+/** A type in words; one that nests has no end otherwise. */
+function shortType(type: DataType): string {
+  const text = typeText(type)
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text
 }
 
 /** What is asked of files that others wrote. */
@@ -71,11 +78,44 @@ export async function findBadFile(
   expected: Expectation,
 ): Promise<BadFile | undefined> {
   for (const { path, shape } of await distinctShapes(session, paths)) {
+    if (shape.length > NODES_MAX) return { path, reason: tooWide(shape.length) }
     const found = await fileSchema(session, path)
     const reason = badShape(found, expected) ?? badIds(shape, expected.ids)
     if (reason !== undefined) return { path, reason }
   }
   return undefined
+}
+
+/** DuckDB compares every column with every other: a minute for this many, hours for a million. */
+const NODES_MAX = 25_000
+
+const tooWide = (count: number): string => `it has ${count} columns, and ${NODES_MAX} is the most`
+
+/** Refuses Parquet files with more columns than can be read in an acceptable time; reads their footers only. */
+export async function checkWidth(session: Session, paths: readonly string[]): Promise<void> {
+  const [wide] = await session.rows<{ path: string; n: bigint }>(
+    `SELECT file_name AS path, count(*) AS n FROM parquet_schema(${pathList(paths)})
+     GROUP BY file_name HAVING n > ${NODES_MAX} LIMIT 1`,
+  )
+  if (!wide) return
+  throw new LakeError('UNSUPPORTED_FEATURE', `${wide.path}: ${tooWide(Number(wide.n))}`, {
+    details: { path: wide.path, columns: Number(wide.n) },
+    next: 'Write it with columns for what varies and rows for the rest.',
+  })
+}
+
+/** The same of one file. DuckDB leaves the name of the file out of some errors. */
+export async function checkFooter(session: Session, path: string): Promise<void> {
+  try {
+    await checkWidth(session, [path])
+  } catch (error) {
+    if (!hasCode(error, 'CORRUPT_FILE') || error.message.includes(path)) throw error
+    throw new LakeError(error.code, `${path}: ${error.message}`, {
+      cause: error,
+      details: { ...error.details, path },
+      ...(error.next !== undefined && { next: error.next }),
+    })
+  }
 }
 
 async function distinctShapes(
@@ -96,7 +136,7 @@ function badShape(file: Schema, { schema }: Expectation): string | undefined {
     if (!have) {
       if (!want.nullable) return `it has no column ${want.name}, which may not be NULL`
     } else if (!readableAs(have.type, want.type)) {
-      return `column ${have.name} is ${typeText(have.type)}, the table has ${typeText(want.type)}`
+      return `column ${have.name} is ${shortType(have.type)}, the table has ${shortType(want.type)}`
     }
   }
   return undefined
