@@ -61,7 +61,8 @@ function planGroups(context: StageContext, all: boolean): Group[] {
   if (context.snapshot.metadata.partitionColumns.length > 0) return planPartitions(files, all)
   const since = hotSince(context)
   const hot = since === undefined ? [] : files.filter((file) => isHotFile(file, context, since))
-  const old = files.filter((file) => !hot.includes(file))
+  const isHot = new Set(hot)
+  const old = files.filter((file) => !isHot.has(file))
   return [...planHot(context, hot, all), ...planOld(old, all)].filter(
     (group) => group.files.length > 1,
   )
@@ -121,8 +122,7 @@ function planOld(old: readonly AddFile[], all: boolean): Group[] {
 async function rewriteGroup(context: StageContext, group: Group): Promise<AddFile[]> {
   if (context.snapshot.metadata.partitionColumns.length > 0) return rewritePartition(context, group)
   const name = temporaryName('fold')
-  const stored = relationSql(context.directory, context.snapshot, group.files)
-  await context.session.run(`CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS ${stored}`)
+  await gather(context, name, group.files)
   const { n } = await context.session.row<{ n: bigint }>(
     `SELECT count(*) AS n FROM ${identifier(name)}`,
   )
@@ -143,13 +143,40 @@ async function rewriteGroup(context: StageContext, group: Group): Promise<AddFil
   }
 }
 
+/** Files of one scan: to keep their order, the engine holds the rows of each file apart until its end. */
+const SCANNED_MAX = 500
+
+/** Brings the rows of files into a temporary table, which goes to disk where it is large. */
+async function gather(
+  { session, directory, snapshot }: StageContext,
+  name: string,
+  files: readonly AddFile[],
+): Promise<void> {
+  for (let from = 0; from < files.length; from += SCANNED_MAX) {
+    const rows = relationSql(directory, snapshot, files.slice(from, from + SCANNED_MAX))
+    const into = from === 0 ? 'CREATE OR REPLACE TEMP TABLE' : 'INSERT INTO'
+    await session.run(`${into} ${identifier(name)} ${from === 0 ? 'AS ' : ''}${rows}`)
+  }
+}
+
 async function rewritePartition(context: StageContext, group: Group): Promise<AddFile[]> {
-  const stored = relationSql(context.directory, context.snapshot, group.files)
-  const add = await writePartition(context, group.files[0]!.partitionValues, stored, {
-    dataChange: false,
-  })
-  if (add) checkCount(group.files, rowsOf(add) ?? 0)
-  return add ? [add] : []
+  const { directory, snapshot, session } = context
+  const { files } = group
+  const write = async (rows: string): Promise<AddFile[]> => {
+    const add = await writePartition(context, files[0]!.partitionValues, rows, {
+      dataChange: false,
+    })
+    if (add) checkCount(files, rowsOf(add) ?? 0)
+    return add ? [add] : []
+  }
+  if (files.length <= SCANNED_MAX) return write(relationSql(directory, snapshot, files))
+  const name = temporaryName('fold')
+  try {
+    await gather(context, name, files)
+    return await write(`SELECT * FROM ${identifier(name)}`)
+  } finally {
+    await session.run(`DROP TABLE IF EXISTS ${identifier(name)}`)
+  }
 }
 
 /** What was read must be what the log says: a compaction must never lose a row. */
