@@ -1,4 +1,10 @@
 /** A lake that is opened for one operation, and what its commits must come to. */
+import { readFileSync } from 'node:fs'
+
+/** The most memory that a process has held so far, by what Linux tells. */
+export function peakMbOf(pid) {
+  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) >> 10
+}
 
 /** Opens the lake, uses it, closes it. */
 export async function open(api, root, use) {

@@ -4,12 +4,13 @@
  * limit, and in lakes of many versions, tables and files. Linux only: it reads /proc.
  */
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { atEnd } from './disk.mjs'
 import { GROUPS } from './limits-groups.mjs'
+import { peakMbOf } from './limits-lake.mjs'
 import { loadPackage } from './package.mjs'
 
 const { values } = parseArgs({
@@ -40,15 +41,19 @@ async function runChild({ group, operation }) {
   let most = before
   const watch = setInterval(() => (most = Math.max(most, descriptors())), 20)
   const startedMs = Date.now()
-  const note = await GROUPS[group].operations[operation]({ api, root, base: values.base, sizes })
+  const result = await GROUPS[group].operations[operation]({ api, root, base: values.base, sizes })
+  // What it did in words, or in another process, with what that one took.
+  const told = typeof result === 'object' ? result : { note: result }
   const seconds = (Date.now() - startedMs) / 1000
   const { user, system } = process.cpuUsage()
   const cpuSeconds = (user + system) / 1e6
   clearInterval(watch)
   await new Promise((resolve) => setTimeout(resolve, 100))
-  const peakMb = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) >> 10
+  const peakMb = peakMbOf('self')
   const left = descriptors() - before
-  process.stdout.write(`\n${JSON.stringify({ peakMb, seconds, cpuSeconds, note, most, left })}\n`)
+  process.stdout.write(
+    `\n${JSON.stringify({ peakMb, seconds, cpuSeconds, most, left, ...told })}\n`,
+  )
 }
 
 async function runGroups() {

@@ -80,6 +80,7 @@ const MUTANTS = [
     file: 'storage/lake/horizon.js',
     from: /return low;/,
     to: 'return head.version;',
+    more: ['--fault-ms', '5000', '--only-vacuum'],
     by: 'torture',
   },
   {
