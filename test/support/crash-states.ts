@@ -8,34 +8,36 @@ import type { Gate, MemoryDisk } from './memory-files.ts'
 /** Decides for each name and content that was not synced whether it reached the disk. */
 type Decisions = boolean[]
 
-/**
- * The disk after a power cut: all combinations of what may have survived, or so many of them by chance. `seen` leaves
- * out those that do not depend on chance, for a disk that is as it was at the cut before.
- */
+/** The disk after a power cut: all combinations of what may have survived, or so many of them by chance. */
 export function* crashStates(
   disk: MemoryDisk,
-  options: { readonly limit: number; readonly chance: () => number; readonly seen?: boolean },
+  options: { readonly limit: number; readonly chance: () => number },
 ): Generator<MemoryDisk> {
-  const first = crashedWith(disk, [])
-  const fresh = options.seen !== true
-  if (2 ** first.asked > options.limit) {
+  if (isMore(disk, options.limit)) {
     // The two extremes always: nothing survived that was not synced, and everything.
-    if (fresh) yield first.disk
-    if (fresh) yield crashedWith(disk, [], () => true).disk
+    yield crashedWith(disk, []).disk
+    yield crashedWith(disk, [], () => true).disk
     for (let i = 2; i < options.limit; i++)
       yield crashedWith(disk, [], () => options.chance() < 0.5).disk
     return
   }
-  for (let decisions: Decisions | undefined = fresh ? [] : undefined; decisions;) {
+  for (let decisions: Decisions | undefined = []; decisions;) {
     const state: Crashed = crashedWith(disk, decisions)
     yield state.disk
     decisions = nextDecisions(state.taken)
   }
 }
 
+/** Whether there are more states than so many: a name that survived asks for those below it. */
+function isMore(disk: MemoryDisk, limit: number): boolean {
+  let count = 0
+  for (let decisions: Decisions | undefined = []; decisions && count <= limit; count++)
+    decisions = nextDecisions(crashedWith(disk, decisions).taken)
+  return count > limit
+}
+
 interface Crashed {
   readonly disk: MemoryDisk
-  readonly asked: number
   readonly taken: Decisions
 }
 
@@ -51,7 +53,7 @@ function crashedWith(
     taken.push(decision)
     return decision
   })
-  return { disk: clone, asked: taken.length, taken }
+  return { disk: clone, taken }
 }
 
 /** Depth first: the last "no" becomes a "yes", and what came after it is asked anew. */
