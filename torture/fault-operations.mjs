@@ -1,6 +1,6 @@
 /** The public operations that `faults.mjs` lets fail, and the worlds they start from: a lake, and files beside it. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 
@@ -139,6 +139,12 @@ const on = (world, run, options = {}) => ({
 
 const withResult = async (work) => (await work, done)
 
+/**
+ * DuckDB itself ends the process when it can neither sync the write-ahead log of a database nor cut it. A file of
+ * DuckDB's own that must be durable cannot do without one.
+ */
+const writingOldFile = (operation) => ({ ...operation, writesOldFile: true })
+
 /** By name: the world it needs, and what it does. The same must be possible again after any failure. */
 export const OPERATIONS = {
   append: on('plain', (lake, batch) =>
@@ -215,6 +221,7 @@ export const OPERATIONS = {
   }),
   dual: {
     world: 'dual',
+    writesOldFile: true,
     run: async (api, world, batch) => {
       const writer = await api.DualWriter.open({ lake: lakeOf(world), threads: 1, waitMs: 2000 })
       try {
@@ -225,8 +232,12 @@ export const OPERATIONS = {
       }
     },
   },
-  cutover: on('dual', (lake, _batch, { api }) => withResult(api.cutOverToLake(lake))),
-  rollback: on('cut', (lake, _batch, { api }) => withResult(api.rollBackToOldFile(lake))),
+  cutover: writingOldFile(
+    on('dual', (lake, _batch, { api }) => withResult(api.cutOverToLake(lake))),
+  ),
+  rollback: writingOldFile(
+    on('cut', (lake, _batch, { api }) => withResult(api.rollBackToOldFile(lake))),
+  ),
   init: {
     world: 'empty',
     run: async (api, world) => {
@@ -259,6 +270,7 @@ export async function makeWorld(api, name, place, copy) {
 }
 
 export function copyWorld(copy, place) {
-  // Of a time of `cpSync` the nanoseconds are lost, by which an old file is known that was not touched.
-  execFileSync('cp', ['-a', copy, place])
+  // Of a time that `cpSync` keeps the nanoseconds are lost, and by them an old file is known that was not touched.
+  if (existsSync(oldFileOf(copy))) execFileSync('cp', ['-a', copy, place])
+  else cpSync(copy, place, { recursive: true })
 }

@@ -1,6 +1,7 @@
 /**
  * `npm run torture:faults [-- --operation NAME --every N --errors all --state FILE]`: every operation with every N-th system
- * call failing once, failing for good, or killing the process, the engine's own calls included. Afterwards the lake must
+ * call failing (once or for good, and with one error or another, in turn; or in all ways) or killing the process, the
+ * engine's own calls included. Afterwards the lake must
  * be whole, the same operation succeed, and nothing be left over. With a state file a run that was stopped goes on.
  */
 import { execFileSync, spawn } from 'node:child_process'
@@ -48,7 +49,7 @@ const ERRNOS = { EIO: 5, ENOSPC: 28, EDQUOT: 122, EMFILE: 24, EACCES: 13, EROFS:
 const NAMES = Object.keys(ERRNOS)
 const KILL = -1
 /** What fails for good leaves the disk as a kill does; a new process at every call would take most of the time. */
-const KILL_EVERY = 5
+const KILL_EVERY = 10
 /** Longer than any operation takes, also on a machine that does much else. */
 const ANSWER_MAX_MS = 120_000
 
@@ -108,7 +109,9 @@ async function problemsOf(operation, batch, fault, { outcome, descriptors }) {
   const problems = []
   const root = join(world, 'lake')
   const { kind, version, txnId } = outcome
-  if (kind === 'hung' || kind === 'crashed') problems.push(kind)
+  const byDuckdb = kind === 'crashed' && fault.persistent && OPERATIONS[operation].writesOldFile
+  if (byDuckdb) total.ended++
+  else if (kind === 'hung' || kind === 'crashed') problems.push(kind)
   if (kind === 'killed' && fault.code !== KILL) problems.push('killed')
   if (outcome.stack) problems.push(outcome.stack)
   if (descriptors.length > 0) problems.push(`descriptors are left: ${descriptors.join()}`)
@@ -128,7 +131,7 @@ async function problemsOf(operation, batch, fault, { outcome, descriptors }) {
   const then = await perform({ operation, batch: `${batch}b`, again: true })
   if (then.outcome.kind !== 'committed')
     problems.push(`the same operation then: ${JSON.stringify(then.outcome)}`)
-  problems.push(...(await lakeProblems(root)))
+  problems.push(...(await lakeProblems(root, once)))
   return problems
 }
 
@@ -144,35 +147,34 @@ function leftOvers(batch, kind) {
     .filter((path) => path !== 'lake/_lake/.left.tmp')
 }
 
-async function lakeProblems(root) {
+/** What the doctor could not mend; where nothing may be left to mend, what a look at the logs finds. */
+async function lakeProblems(root, clean) {
   const lake = await api.openLake(root, { maintenance: false, onWarning: () => undefined })
   try {
-    const { ok, problems } = await lake.doctor({ fix: true })
-    return ok ? [] : [JSON.stringify(problems.slice(0, 3))]
+    const problems = clean ? await lake.verify() : (await lake.doctor({ fix: true })).problems
+    return problems.length === 0 ? [] : [JSON.stringify(problems.slice(0, 3))]
   } finally {
     await lake.close()
   }
 }
 
-/** The faults of one call: of the errors one in turn or all, once and for good, and a kill. */
+/** The faults of one call: all, or one error in turn, once or for good in turn, and now and then a kill. */
 function faultsAt(call, number) {
-  const turn = (shift) => [NAMES[(number + CALLS.indexOf(call) + shift) % NAMES.length]]
-  const [once, persistent] = values.errors === 'all' ? [NAMES, NAMES] : [turn(0), turn(3)]
-  const fault = (code, name, isPersistent) => ({
-    call,
-    number,
-    code,
-    name,
-    persistent: isPersistent,
-  })
-  return [
-    ...once.map((name) => fault(ERRNOS[name], name, false)),
-    ...persistent.map((name) => fault(ERRNOS[name], `${name} for good`, true)),
-    ...((number - 1) % KILL_EVERY === 0 ? [fault(KILL, 'kill', false)] : []),
-  ]
+  const fault = (code, name, persistent) => ({ call, number, code, name, persistent })
+  const failing = (name, persistent) =>
+    fault(ERRNOS[name], persistent ? `${name} for good` : name, persistent)
+  const kill = fault(KILL, 'kill', false)
+  if (values.errors === 'all')
+    return [false, true]
+      .flatMap((persistent) => NAMES.map((name) => failing(name, persistent)))
+      .concat(kill)
+  const turn = number + CALLS.indexOf(call)
+  const one = failing(NAMES[turn % NAMES.length], turn % 2 === 0)
+  return (number - 1) % KILL_EVERY === 0 ? [one, kill] : [one]
 }
 
-const total = { calls: 0, runs: 0, bad: 0 }
+/** `ended` counts processes that DuckDB ended over an old file; what they leave is checked like that of a kill. */
+const total = { calls: 0, runs: 0, bad: 0, ended: 0 }
 
 /** One run; false if the operation ended before the call. */
 async function runOne(operation, fault) {
@@ -207,6 +209,10 @@ async function runCalls(operation, call) {
   return Object.fromEntries(Object.entries(total).map(([name, n]) => [name, n - before[name]]))
 }
 
+function textOf({ calls, runs, bad, ended }) {
+  return `${calls} calls, ${runs} runs, ${bad} bad${ended > 0 ? `, ${ended} ended by DuckDB` : ''}`
+}
+
 function print(text) {
   process.stdout.write(`${text}\n`)
 }
@@ -218,7 +224,7 @@ if (values.state && existsSync(values.state))
     known.set(`${operation} ${call}`, counts)
   }
 for (const operation of values.operation ?? Object.keys(OPERATIONS)) {
-  const sum = { calls: 0, runs: 0, bad: 0 }
+  const sum = { calls: 0, runs: 0, bad: 0, ended: 0 }
   const startedMs = Date.now()
   for (const call of CALLS) {
     const before = known.get(`${operation} ${call}`)
@@ -229,9 +235,9 @@ for (const operation of values.operation ?? Object.keys(OPERATIONS)) {
     for (const name in sum) sum[name] += counts[name]
   }
   const seconds = Math.round((Date.now() - startedMs) / 1000)
-  print(`${operation}: ${sum.calls} calls, ${sum.runs} runs, ${sum.bad} bad, ${seconds} s`)
+  print(`${operation}: ${textOf(sum)}, ${seconds} s`)
 }
-print(`${total.calls} calls, ${total.runs} runs, ${total.bad} bad`)
+print(textOf(total))
 child.process?.stdin.end()
 rmSync(base, { recursive: true, force: true })
 process.exitCode = total.bad > 0 ? 1 : 0

@@ -4,7 +4,6 @@ import { commitText } from '../delta/actions.ts'
 import { commitAt } from '../delta/load.ts'
 import { commitName } from '../delta/names.ts'
 import { keptVersions } from './horizon.ts'
-import { readRecord } from './lake-log.ts'
 import { neededBy } from './needed.ts'
 import type { NeededTable } from './needed.ts'
 import type { LakeRecord, TableCommit } from './record.ts'
@@ -48,18 +47,14 @@ async function pastTables(store: Store, head: LakeRecord): Promise<NeededTable[]
   }
 }
 
-/** Problems of Delta commits that do not say what the record says that made them. */
-export async function commitProblems(store: Store, head: LakeRecord): Promise<Problem[]> {
+/** Problems of the Delta commits of a record that do not say what it says. */
+export async function commitProblems(store: Store, record: LakeRecord): Promise<Problem[]> {
   const problems: Problem[] = []
-  for (const version of keptVersions(head, head.horizon, [])) {
-    // A record that cannot be read is a problem of its own.
-    const record = await readRecord(store, version).catch(() => undefined)
-    for (const commit of record?.commits ?? []) {
-      const problem = await commitProblem(store, record!, commit).catch(messageOf)
-      if (problem === undefined) continue
-      const file = `_delta_log/${commitName(commit.version)}`
-      problems.push({ table: commit.table, file, problem })
-    }
+  for (const commit of record.commits) {
+    const problem = await commitProblem(store, record, commit).catch(messageOf)
+    if (problem === undefined) continue
+    const file = `_delta_log/${commitName(commit.version)}`
+    problems.push({ table: commit.table, file, problem })
   }
   return problems
 }

@@ -1,18 +1,16 @@
 /** Verify: holds the logs against the files, and on demand every byte against its hash. */
 import { join } from 'node:path'
 import { hasCode, messageOf } from '../../model/errors.ts'
-import { readCheckpoint } from '../delta/checkpoint-read.ts'
-import { commitAt, loadSnapshot } from '../delta/load.ts'
+import { loadSnapshot } from '../delta/load.ts'
 import type { Snapshot } from '../delta/replay.ts'
-import { apply, emptyReplay } from '../delta/replay.ts'
 import { listLog } from '../delta/segment.ts'
 import { keptVersions } from './horizon.ts'
-import { readRecord, recordVersions } from './lake-log.ts'
+import { readRecord } from './lake-log.ts'
 import type { LakeRecord } from './record.ts'
 import type { Store } from './store.ts'
 import { appIdOf, tableDirectory } from './store.ts'
 import { frozenBy } from './tables.ts'
-import { sameState } from './verify-checkpoint.ts'
+import { checkpointProblems } from './verify-checkpoint.ts'
 import { fileProblem } from './verify-file.ts'
 import type { Problem, VerifyOptions } from './verify-file.ts'
 import { commitProblems, pastProblems } from './verify-past.ts'
@@ -29,35 +27,29 @@ export async function verifyLake(
     options.signal?.throwIfAborted()
     problems.push(...(await verifyTable(store, record, name, options)))
   }
-  problems.push(...(await commitProblems(store, record)))
   problems.push(...(await pastProblems(store, record, options)))
   return problems
 }
 
-/** Every version from the horizon to the head, and every tagged one, has a record that can be read. */
+/** Every version from the horizon to the head, and every tagged one, has a record that can be read and was carried out. */
 async function verifyRecords(store: Store, head: LakeRecord): Promise<Problem[]> {
   const problems: Problem[] = []
-  const there = new Set(await recordVersions(store))
   for (const version of keptVersions(head, head.horizon, [])) {
-    const problem = there.has(version)
-      ? await recordProblem(store, head, version)
-      : 'the record is missing'
-    if (problem !== undefined) problems.push({ table: null, file: `_lake/${version}`, problem })
+    const broken = (problem: string): Problem => ({
+      table: null,
+      file: `_lake/${version}`,
+      problem,
+    })
+    try {
+      const record = await readRecord(store, version)
+      if (!record) problems.push(broken('the record is missing'))
+      else if (record.lakeId !== head.lakeId) problems.push(broken('it belongs to another lake'))
+      else problems.push(...(await commitProblems(store, record)))
+    } catch (error) {
+      problems.push(broken(messageOf(error)))
+    }
   }
   return problems
-}
-
-async function recordProblem(
-  store: Store,
-  head: LakeRecord,
-  version: number,
-): Promise<string | undefined> {
-  try {
-    const record = await readRecord(store, version)
-    return record && record.lakeId !== head.lakeId ? 'it belongs to another lake' : undefined
-  } catch (error) {
-    return messageOf(error)
-  }
 }
 
 async function verifyTable(
@@ -92,13 +84,10 @@ async function logProblems(
 ): Promise<string[]> {
   const problems: string[] = []
   const listing = await listLog(store.files, directory)
-  const { commits = [], checkpoints = [] } = listing ?? {}
+  const commits = listing?.commits ?? []
   const hole = commits.find((version, i) => i > 0 && version !== commits[i - 1]! + 1)
   if (hole !== undefined) problems.push(`version ${hole - 1} is missing from the log`)
-  for (const checkpoint of checkpoints) {
-    const problem = await checkpointProblem(store, directory, listing!, checkpoint)
-    if (problem !== undefined) problems.push(problem)
-  }
+  if (listing) problems.push(...(await checkpointProblems(store.files, directory, listing)))
   const behind = await isBehind(store, record, name, directory)
   if (behind)
     problems.push(
@@ -108,32 +97,6 @@ async function logProblems(
   const frozen = store.frozen.get(entry.path) ?? frozenBy(entry, entry.path)
   if (frozen) problems.push(`frozen by version ${frozen.version}: ${frozen.reason}`)
   return problems
-}
-
-async function checkpointProblem(
-  store: Store,
-  directory: string,
-  listing: NonNullable<Awaited<ReturnType<typeof listLog>>>,
-  checkpoint: (typeof listing.checkpoints)[number],
-): Promise<string | undefined> {
-  try {
-    const replay = emptyReplay()
-    apply(
-      replay,
-      checkpoint.version,
-      await readCheckpoint(store.files, listing.directory, checkpoint),
-    )
-    if (listing.commits[0] !== 0) return undefined
-    const folded = emptyReplay()
-    for (let version = 0; version <= checkpoint.version; version++) {
-      const commit = await commitAt(store.files, directory, version)
-      if (commit) apply(folded, version, commit)
-    }
-    if (sameState(replay, folded)) return undefined
-    return `checkpoint ${checkpoint.version} does not say what the commits say`
-  } catch (error) {
-    return `checkpoint ${checkpoint.version}: ${messageOf(error)}`
-  }
 }
 
 async function isBehind(
