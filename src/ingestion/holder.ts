@@ -12,6 +12,8 @@ const HEARTBEAT_MS = 30_000
 /** and one that has not for so long is taken to be gone, or asleep. */
 const HOLD_MS = 5 * 60_000
 const ATTEMPTS_MAX = 10
+/** Holders that this process let go while the disk kept their notes: it lives, and they do not. */
+const letGo = new Set<string>()
 
 /** What the note of a holder says. */
 interface Holder {
@@ -90,7 +92,14 @@ function beating(
     close: async () => {
       clearInterval(timer)
       await last
-      if (await isOurs().catch(() => false)) await store.files.remove(path).catch(() => false)
+      letGo.add(holderId)
+      try {
+        if (await isOurs()) await store.files.remove(path)
+        letGo.delete(holderId)
+      } catch (error) {
+        // A note that stays says nothing to us any more, and little to others: it grows old.
+        if (!(error instanceof LakeError)) throw error
+      }
     },
   }
 }
@@ -122,8 +131,9 @@ async function isAlive(
   store: Store,
   directory: string,
   name: string,
-  { pid, host }: Holder,
+  { holderId, pid, host }: Holder,
 ): Promise<boolean> {
+  if (letGo.has(holderId)) return false
   if (host === hostname() && !isRunning(pid)) return false
   const stat = await store.files.stat(join(directory, name))
   if (!stat) return false
