@@ -49,11 +49,18 @@ export async function readRecord(
   context: LogContext,
   version: number,
 ): Promise<LakeRecord | undefined> {
+  const record = await readBareRecord(context, version)
+  return record?.actionsFile ? withActions(context, record) : record
+}
+
+/** The record without actions that stand in a file of their own: that file may be gone already. */
+export async function readBareRecord(
+  context: LogContext,
+  version: number,
+): Promise<LakeRecord | undefined> {
   const path = recordPath(context.root, version)
   const content = await context.files.read(path)
-  if (!content) return undefined
-  const record = parseRecord(content, path, version)
-  return record.actionsFile ? withActions(context, record) : record
+  return content && parseRecord(content, path, version)
 }
 
 /** The newest record that the directory shows; undefined if there is no lake. */

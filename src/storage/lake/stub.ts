@@ -1,6 +1,6 @@
 /** Stubs: what is left of records below the horizon. Names in the lake log are never freed. */
 import { replace } from '../files/publish.ts'
-import { actionsPath, logDirectory, readRecord, recordVersions } from './lake-log.ts'
+import { actionsPath, logDirectory, readBareRecord, recordVersions } from './lake-log.ts'
 import type { LakeRecord } from './record.ts'
 import { recordText } from './record.ts'
 import type { Store } from './store.ts'
@@ -15,7 +15,7 @@ export async function writeStubs(
   for (const version of await recordVersions(store)) {
     if (version >= head.horizon) break
     if (kept.has(version)) continue
-    const record = await readRecord(store, version).catch(() => undefined)
+    const record = await readBareRecord(store, version).catch(() => undefined)
     if (!record || record.stub) continue
     await writeStub(store, record)
     written++

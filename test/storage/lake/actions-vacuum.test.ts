@@ -1,0 +1,24 @@
+/** A record whose actions stand in a file of their own becomes a stub like any other when its version is given up. */
+import { expect, test } from 'vitest'
+import { history } from '../../../src/storage/lake/catalog.ts'
+import { vacuumLake } from '../../../src/storage/lake/vacuum.ts'
+import { RETENTION, operations, upsert } from '../../support/lake-operations.ts'
+import { modelWorld, openModel } from '../../support/model-lake.ts'
+import { seeded } from '../../support/scheduler.ts'
+
+test('the history can still be read after the vacuum that took its actions', async () => {
+  const world = await modelWorld(seeded(1))
+  const store = await openModel(world, 1)
+  const noDatabase = (): never => {
+    throw new Error('nothing here needs an engine')
+  }
+  await operations(noDatabase)['actions in a file of their own']!.run(world, store)
+  for (const key of [1, 2, 3]) await upsert('A', key)(world, store)
+  world.disk.nowMs += 1_000_000
+  await upsert('A', 4)(world, store)
+  world.disk.nowMs += 1_000_000
+  await vacuumLake({ ...store, retention: RETENTION }, { apply: true })
+  expect(world.disk.paths().filter((path) => path.endsWith('.ndjson'))).toEqual([])
+  const records = await history(await openModel(world, 2))
+  expect(records.filter((record) => record.stub).length).toBeGreaterThan(3)
+})
