@@ -26,11 +26,12 @@ export interface RolledForward {
 
 /** Finishes the Delta commits of a record, tables in parallel. The record must be durable. */
 export async function rollForward(store: Store, record: LakeRecord): Promise<RolledForward> {
-  const results = await Promise.all(
-    record.commits.map(
-      async (commit) => [commit.table, await rollTable(store, record, commit)] as const,
-    ),
+  const rolling = record.commits.map(
+    async (commit) => [commit.table, await rollTable(store, record, commit)] as const,
   )
+  // Whoever is told of a failure may close the lake: by then nothing is under way any more.
+  await Promise.allSettled(rolling)
+  const results = await Promise.all(rolling)
   const changed = Object.fromEntries(results.map(([name, result]) => [name, result.entry]))
   return {
     tables: { ...record.tables, ...changed },
