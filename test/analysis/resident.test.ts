@@ -212,6 +212,6 @@ test('answer as files do after any row of changes', async () => {
       }
       await engine.close()
     }),
-    { numRuns: 8 },
+    { numRuns: 5 },
   )
 })

@@ -12,8 +12,7 @@ declare module 'vitest' {
 }
 
 export function setup(project: TestProject): () => void {
-  execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
-  execFileSync(process.execPath, ['scripts/bundle-cli.mjs'], { stdio: 'inherit' })
+  execFileSync(process.execPath, ['scripts/build.mjs', '--if-changed'], { stdio: 'inherit' })
   const templates = mkdtempSync(join(tmpdir(), 'marketlake-test-templates-'))
   project.provide('templates', templates)
   return () => rmSync(templates, { recursive: true, force: true })

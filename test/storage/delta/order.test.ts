@@ -151,7 +151,7 @@ describe('rows in order or nearly so', () => {
           await expect(refused(sql)).rejects.toMatchObject({ code: 'DUPLICATE_KEY' })
         },
       ),
-      { numRuns: 5 },
+      { numRuns: 3 },
     )
   })
 

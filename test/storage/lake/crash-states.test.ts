@@ -21,7 +21,7 @@ import { modelData, modelWorld, openModel } from '../../support/model-lake.ts'
 import { seeded } from '../../support/scheduler.ts'
 
 /** States a cut; `npm run torture:crash` looks at all of up to 256. */
-const LIMIT = Number(process.env['MARKETLAKE_CRASH_STATES'] ?? 4)
+const LIMIT = Number(process.env['MARKETLAKE_CRASH_STATES'] ?? 3)
 const CUTS_MAX = 400
 const { database } = useEngine()
 const OPERATIONS = operations(database)

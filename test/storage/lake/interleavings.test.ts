@@ -28,7 +28,7 @@ import {
 } from '../../support/model-lake.ts'
 import { Scheduler, seeded } from '../../support/scheduler.ts'
 
-const SEEDS = Number(process.env['MARKETLAKE_SEEDS'] ?? 400)
+const SEEDS = Number(process.env['MARKETLAKE_SEEDS'] ?? 200)
 const KEYS = 6
 const WRITERS = 4
 const FOREIGNERS = 2
