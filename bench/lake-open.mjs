@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createLake, openLake } from '../dist/index.js'
+import { recordText } from '../dist/storage/lake/record.js'
 import { interleaved } from './lib/measure.mjs'
 import { markdown, writeSection } from './lib/section.mjs'
 
@@ -39,9 +40,9 @@ async function makeLake(name, count) {
     .at(-1)
   const head = JSON.parse(readFileSync(join(log, newest), 'utf8'))
   for (let version = head.version + 1; version <= count; version++) {
-    const record = { ...head, version, commits: [], txnId: crypto.randomUUID() }
+    const changed = { version, commits: [], txnId: crypto.randomUUID(), sha256: undefined }
     const file = `${String(version).padStart(20, '0')}.json`
-    writeFileSync(join(log, file), `${JSON.stringify(record)}\n`)
+    writeFileSync(join(log, file), recordText({ ...head, ...changed }))
   }
   return root
 }
