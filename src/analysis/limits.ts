@@ -101,6 +101,6 @@ function cancelled(): LakeError {
 function timedOut(timeoutMs: number): LakeError {
   return new LakeError('TIMEOUT', `the statement did not end within ${String(timeoutMs)} ms`, {
     details: { timeoutMs },
-    next: 'Ask for less, or allow more time with timeoutMs.',
+    next: 'Ask for less, or allow more time (timeoutMs, --timeout).',
   })
 }
