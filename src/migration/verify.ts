@@ -66,7 +66,14 @@ export async function verifyMigration(
         session,
         copy?.path ?? migration.old,
         attach,
-        () => compareAll(store, session, migration, options),
+        async () =>
+          compareAll(
+            store,
+            session,
+            copy?.record ?? (await refreshHead(store)),
+            migration,
+            options,
+          ),
       )
       return await conclude(store, database, { migration, record, report, mark, options })
     } finally {
@@ -98,14 +105,14 @@ interface Compared {
   readonly report: Pick<VerifyReport, 'tables' | 'behind'>
 }
 
-/** The version is looked up while nobody can write the old file: a batch is then in both, or in the outbox. */
+/** The record is of a time when nobody could write the old file: a batch is then in both, or in the outbox. */
 async function compareAll(
   store: Store,
   session: Session,
+  record: LakeRecord,
   migration: Migration,
   options: VerifyOptions,
 ): Promise<Compared> {
-  const record = await refreshHead(store)
   const behind = (await pendingBatches(session, migrationOf(record)?.batch)).length
   const tables: TableComparison[] = []
   for (const migrated of wantedTables(migration, options.tables)) {

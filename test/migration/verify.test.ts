@@ -1,9 +1,17 @@
 /** What `migrate verify` finds: planted differences, each with its name. */
 import { beforeEach, describe, expect, test } from 'vitest'
+import { DualWriter } from '../../src/lake/dual-writer.ts'
 import type { Lake } from '../../src/lake/lake.ts'
-import { cutOverToLake, recordImport, verifyOldFile } from '../../src/lake/migration.ts'
+import {
+  beginDualWrite,
+  cutOverToLake,
+  recordImport,
+  verifyOldFile,
+} from '../../src/lake/migration.ts'
 import { hasCode } from '../../src/model/errors.ts'
+import { verifyMigration } from '../../src/migration/verify.ts'
 import { field, schemaOf } from '../../src/model/schema.ts'
+import type { Files } from '../../src/storage/files/files.ts'
 import { newLake } from '../support/lake.ts'
 import { barsAndLogs, inOldFile, oldFile } from '../support/migration.ts'
 
@@ -114,5 +122,36 @@ describe('verify names what differs', () => {
   test('a copy is compared while the file may be written', async () => {
     const report = await verifyOldFile(lake, { copy: true })
     expect(report).toMatchObject({ equal: true, moved: { old: false, tables: [] } })
+  })
+
+  test('a batch that comes right after the copying is on neither side of the comparison', async () => {
+    await beginDualWrite(lake)
+    const writer = await DualWriter.open({ lake: lake.root, threads: 1, waitMs: 0 })
+    const state = { copied: false, written: false }
+    const write = async () => {
+      try {
+        await writer.write({ logs: [{ n: 100, words: 'batch' }] })
+        state.written = true
+      } catch (error) {
+        if (!hasCode(error, 'LAKE_HELD')) throw error
+      }
+    }
+    // The writer tries at every call from the end of the copying on, and comes in as soon as the file is let go.
+    const files = new Proxy(lake.store.files, {
+      get: (target, name: keyof Files) => {
+        const call = target[name] as (...args: unknown[]) => Promise<unknown>
+        return async (...args: unknown[]) => {
+          if (state.copied && !state.written) await write()
+          if (args[0] === `${old}.wal`) state.copied = true
+          return call.apply(target, args)
+        }
+      },
+    })
+    const report = await verifyMigration({ ...lake.store, files }, await lake.database(), {
+      copy: true,
+    })
+    await writer.close()
+    expect(state).toEqual({ copied: true, written: true })
+    expect(report).toMatchObject({ equal: true, behind: 0, moved: { old: true, tables: ['logs'] } })
   })
 })

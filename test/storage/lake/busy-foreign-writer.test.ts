@@ -95,7 +95,7 @@ test('beside a foreign commit that is taken back, one of new keys stays', async 
     }),
   )
   const directory = join(lake.root, 'warehouse/t')
-  const [base] = readdirSync(directory).filter((name) => name.endsWith('.parquet'))
+  const base = readdirSync(directory).find((name) => name.endsWith('.parquet'))
   const database = await lake.database()
   const file = async (name: string, sql: string): Promise<Record<string, unknown>> => {
     const path = join(directory, name)
