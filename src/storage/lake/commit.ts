@@ -76,6 +76,7 @@ async function attemptCommit(
     await callback(tx)
   } catch (error) {
     await discardWorks(store, tx.works.values())
+    if (isStagedLost(error)) return { kind: 'again', reason: error.message }
     if (!(error instanceof NeedsSettle)) throw error
     scope.add(error.table)
     return { kind: 'rescope' }
@@ -131,9 +132,15 @@ async function publishStaged(
     } catch (error) {
       if (error instanceof UnknownOutcome) return error.outcome
       await discardWorks(store, pending.works.values())
+      if (isStagedLost(error)) return { kind: 'again', reason: error.message }
       throw error
     }
   })
+}
+
+/** A vacuum took a staged file while this process slept: nothing is published yet, so all of it is done again. */
+function isStagedLost(error: unknown): error is LakeError {
+  return hasCode(error, 'WRITE_CONFLICT') && error.details['staged'] === true
 }
 
 async function exclusively<T>(store: Store, work: () => Promise<T>): Promise<T> {

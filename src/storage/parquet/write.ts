@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Effects } from '../../model/effects.ts'
 import { realEffects } from '../../model/effects.ts'
-import { LakeError } from '../../model/errors.ts'
+import { LakeError, hasCode } from '../../model/errors.ts'
 import type { Schema } from '../../model/schema.ts'
 import type { Files, SealedFile } from '../files/files.ts'
 import type { Session } from './database.ts'
@@ -82,7 +82,9 @@ export async function writeParquetAs(
   try {
     const [report] = await copyTo(session, path, options)
     if (report && report.count > 0n) {
-      const sealed = await files.seal(path)
+      const sealed = await files.seal(path).catch((error: unknown) => {
+        throw isGone(error) ? takenAway(path, error) : error
+      })
       checkSealed(path, sealed, report)
       return {
         sealed,
@@ -96,6 +98,19 @@ export async function writeParquetAs(
   }
   await files.remove(path)
   return undefined
+}
+
+function isGone(error: unknown): boolean {
+  return hasCode(error, 'IO_ERROR') && error.details['errno'] === 'ENOENT'
+}
+
+/** Who sleeps for a day between writing and sealing, as a laptop does, finds that a vacuum took the file for left over. */
+function takenAway(path: string, cause: unknown): LakeError {
+  return new LakeError('WRITE_CONFLICT', `the file just written was taken away: ${path}`, {
+    details: { path, staged: true },
+    cause,
+    next: 'Write again. A vacuum removes files that no commit names after retention.staged (24 hours by default).',
+  })
 }
 
 type CopyReport = Readonly<{

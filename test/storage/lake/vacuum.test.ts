@@ -5,6 +5,8 @@ import { afterAll, expect, test } from 'vitest'
 import { openLake } from '../../../src/lake/lake.ts'
 import type { Lake } from '../../../src/lake/lake.ts'
 import { realEffects } from '../../../src/model/effects.ts'
+import type { SealedFile } from '../../../src/storage/files/files.ts'
+import { commitLake } from '../../../src/storage/lake/commit.ts'
 import { committed, newLake, rowsOf } from '../../support/lake.ts'
 
 const DAY_MS = 86_400_000
@@ -87,6 +89,32 @@ test('a staged file that was taken is staged again', async () => {
   const vacuuming = await other(lake)
   await sleepingCommit(lake, async () => void (await vacuuming.vacuum({ apply: true })))
   expect(await rowsOf(lake, 'SELECT count(*) AS n FROM t')).toEqual([{ n: 2n }])
+  expect(await lake.verify({ deep: true })).toEqual([])
+})
+
+test('a file that was taken before it was synced is written again', async () => {
+  const lake = await lakeWithRows()
+  const vacuuming = await other(lake)
+  const real = lake.store.files
+  let taken = ''
+  const seal = async (path: string): Promise<SealedFile> => {
+    if (taken === '') {
+      taken = path
+      age(path, 2)
+      await vacuuming.vacuum({ apply: true })
+      expect(existsSync(path)).toBe(false)
+    }
+    return real.seal(path)
+  }
+  committed(
+    await commitLake(
+      { ...lake.store, files: { ...real, seal } },
+      () => lake.database(),
+      async (tx) => void (await tx.upsert('t', [{ id: 2n, n: 2n }])),
+    ),
+  )
+  expect(taken).not.toBe('')
+  expect(await rowsOf(lake, 'SELECT id FROM t ORDER BY id')).toEqual([{ id: 1n }, { id: 2n }])
   expect(await lake.verify({ deep: true })).toEqual([])
 })
 
