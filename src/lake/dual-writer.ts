@@ -120,20 +120,30 @@ export class DualWriter {
   /** The lake is looked at while the old file is held, so that a cut-over cannot come in between. */
   async #write(tables: Readonly<Record<string, DualRows>>): Promise<DualOutcome> {
     if (this.#migration?.phase === 'cut-over') {
-      const reason = await this.#look()
-      if (reason !== undefined) throw lakeDown(reason)
-      if (this.#isCut()) return this.#writeLake(tables)
+      const done = await this.#writeCut(tables)
+      if (done) return done
     }
     return this.#held(async (session) => {
       const reason = await this.#look()
       if (this.#isCut()) return this.#writeLake(tables)
-      await ensureOutbox(session, crypto.randomUUID())
+      await ensureOutbox(session, crypto.randomUUID(), this.#migration?.batch)
       const batch = await writeBatch(session, this.#parts(tables))
       const lake =
         reason === undefined ? await this.#push(session) : await this.#behind(session, reason)
       if (this.#options.strict && lake && lake.kind !== 'committed') throw notInLake(batch, lake)
       return { old: { kind: 'written', batch }, lake: lake! }
     })
+  }
+
+  /** Writes the lake only; undefined if a roll-back came before or between, after which both sides are written. */
+  async #writeCut(tables: Readonly<Record<string, DualRows>>): Promise<DualOutcome | undefined> {
+    const before = await this.#look()
+    if (before !== undefined) throw lakeDown(before)
+    if (!this.#isCut()) return undefined
+    const done = await this.#writeLake(tables)
+    if (done.lake.kind !== 'conflict') return done
+    await this.#look()
+    return this.#isCut() ? done : undefined
   }
 
   #isCut(): boolean {

@@ -9,6 +9,7 @@ import { standardTable } from '../model/standard-tables.ts'
 import { beginMigration, migrationOf } from '../storage/lake/migration-state.ts'
 import type { MigratedTable, Migration } from '../storage/lake/migration-state.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
+import type { LakeRecord } from '../storage/lake/record.ts'
 import type { Transaction } from '../storage/lake/transaction.ts'
 import type { Session } from '../storage/parquet/database.ts'
 import type { Lake } from './lake.ts'
@@ -47,7 +48,11 @@ export async function importAttached(
   const plan = await planImport(session, options)
   if (options.dryRun) return { plan, outcome: undefined }
   refuseProblems(plan)
-  const migration = migrationOf(await lake.head())
+  const head = await lake.head()
+  const migration = migrationOf(head)
+  const follows = (now: Pick<LakeRecord, 'settings'>): void =>
+    refuseLate(migrationOf(now), plan, old)
+  follows(head)
   const before = await mappedBefore(lake, migration)
   // What waits in the file's outbox is in its tables, so it comes with them and not again.
   const waiting = await pendingBatches(session, migration?.batch)
@@ -56,19 +61,17 @@ export async function importAttached(
   const outcome = await lake.write(
     old ?? 'adopted',
     async (tx) => {
+      tx.change = { follows }
       await prepareSymbols(tx.session)
       for (const table of plan.tables) {
         await copyTable(tx, table, before)
         options.onTable?.(table)
       }
       if (old === undefined) return
+      const tables = plan.tables.map(noted)
       tx.change = {
-        settings: (head) =>
-          beginMigration(head.settings, {
-            old,
-            tables: plan.tables.map(noted),
-            ...(batch && { batch }),
-          }),
+        follows,
+        settings: (now) => beginMigration(now.settings, { old, tables, ...(batch && { batch }) }),
       }
     },
     { operation: old === undefined ? 'MIGRATE ADOPT' : 'MIGRATE IMPORT', timeoutMs: TIMEOUT_MS },
@@ -147,6 +150,37 @@ export function refuseProblems({ tables }: ImportPlan): void {
       ? `Take the last of equal keys (--on-duplicate last), name another key (--key ${first.table}=a,b), or none (--key ${first.table}=).`
       : 'Mend the values in the old file, or leave the table out with --tables.',
   })
+}
+
+/**
+ * Asked again when the import is published: hours lie between, and a copy of the file keeps nobody out. Tables from
+ * elsewhere are refused only where they would replace those of the migration.
+ */
+function refuseLate(
+  migration: Migration | undefined,
+  { tables }: ImportPlan,
+  old: string | undefined,
+): void {
+  const mine = new Set(migration?.tables.map(({ table }) => table))
+  const replaced = tables.some(({ table }) => mine.has(table) && !standardTable(table))
+  if (old !== undefined || replaced) refuseBegun(migration, old ?? 'these tables')
+}
+
+/** An import undoes what came since dual writing began. */
+export function refuseBegun(migration: Migration | undefined, what: string): void {
+  if (migration === undefined || migration.phase === 'imported') return
+  const { phase } = migration
+  throw new LakeError(
+    'INVALID_ARGUMENT',
+    `the lake is in phase ${phase}: an import of ${what} would undo what came since`,
+    {
+      details: { phase, old: what },
+      next:
+        phase === 'cut-over'
+          ? 'Run `marketlake migrate rollback` first.'
+          : 'Run `marketlake migrate dual-write --stop` first.',
+    },
+  )
 }
 
 function exists({ table, old }: PlannedTable): LakeError {

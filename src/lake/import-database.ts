@@ -6,12 +6,11 @@ import { checkOldFile } from '../migration/old-file-header.ts'
 import { OLD, withOldFile } from '../migration/old-file.ts'
 import { gatherSql, stockTables } from '../migration/one-a-stock.ts'
 import type { StockTables } from '../migration/one-a-stock.ts'
-import { LakeError } from '../model/errors.ts'
 import { migrationOf } from '../storage/lake/migration-state.ts'
 import type { Session } from '../storage/parquet/database.ts'
 import { literal } from '../storage/parquet/sql.ts'
 import type { ImportOptions, ImportResult } from './import-attached.ts'
-import { importAttached, refuseProblems } from './import-attached.ts'
+import { importAttached, refuseBegun, refuseProblems } from './import-attached.ts'
 import type { Lake } from './lake.ts'
 import { attachedAs, withStaging, withStagingFile } from './staging.ts'
 
@@ -29,7 +28,7 @@ export async function importDatabase(
   const old = resolve(path)
   if (await isExport(lake, old)) return importExport(lake, old, options)
   await checkOldFile(lake.store.files, old)
-  refuseLate(lake, migrationOf(await lake.head())?.phase, old)
+  refuseBegun(migrationOf(await lake.head()), old)
   const database = await lake.database()
   return database.using(async (session) => {
     const { waitMs = 0 } = options
@@ -146,19 +145,4 @@ async function importExport(
     await session.run(`USE ${OLD}; IMPORT DATABASE ${literal(path)}; USE memory`)
     return importAttached(lake, session, options)
   })
-}
-
-function refuseLate(lake: Lake, phase: string | undefined, old: string): void {
-  if (phase === undefined || phase === 'imported') return
-  throw new LakeError(
-    'INVALID_ARGUMENT',
-    `the lake is in phase ${phase}: an import of ${old} would undo what came since`,
-    {
-      details: { phase, old, lake: lake.root },
-      next:
-        phase === 'cut-over'
-          ? 'Run `marketlake migrate rollback` first.'
-          : 'Run `marketlake migrate dual-write --stop` first.',
-    },
-  )
 }

@@ -16,6 +16,7 @@ import { relationSchema } from '../storage/parquet/inspect.ts'
 import { identifier, identifiers, literal } from '../storage/parquet/sql.ts'
 import type { PendingBatch, PendingPart } from './outbox.ts'
 import { forgetBatches, pendingBatches, pendingRows } from './outbox.ts'
+import { lakeColumnNames } from './import-names.ts'
 import { prepareSymbols, toLake } from './sides.ts'
 
 /** What was brought into the lake. */
@@ -123,10 +124,15 @@ async function withNewColumns(
     tx.session,
     `SELECT ${identifiers(fresh)} FROM (${pendingRows(part)})`,
   )
-  await tx.widen(migrated.table, schema.fields)
-  const added = columns.map(({ name, duckdbType: type }, i) =>
-    duckdbType(schema.fields[i]!.type) === type ? name : { old: name, new: name, type },
-  )
+  const taken = columnsOf(migrated).map((c) => c.new)
+  const names = lakeColumnNames([...taken, ...fresh]).slice(taken.length)
+  const fields = schema.fields.map((f, i) => ({ ...f, name: names[i]! }))
+  await tx.widen(migrated.table, fields)
+  const added = columns.map(({ name: old, duckdbType: type }, i) => {
+    const { name, type: stored } = fields[i]!
+    const same = duckdbType(stored) === type
+    return same && old === name ? old : { old, new: name, ...(!same && { type }) }
+  })
   return { ...migrated, columns: [...migrated.columns, ...added] }
 }
 

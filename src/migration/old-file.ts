@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { LakeError, messageOf } from '../model/errors.ts'
 import { localFiles } from '../storage/files/local.ts'
+import { realPath } from '../storage/files/real-path.ts'
 import type { Files } from '../storage/files/files.ts'
 import type { OldFileMark } from '../storage/lake/migration-state.ts'
 import type { Session } from '../storage/parquet/database.ts'
@@ -102,11 +103,14 @@ function held(file: string, pid: number | undefined, cause: unknown): LakeError 
   })
 }
 
+/** Not every text with `lock` in it: a corrupt file is told with its block, and paths hold any word. */
+const LOCKED = /could not set lock on file|conflicting lock|being used by another process/i
+
 /** DuckDB's failures to open a file, in our words. */
 function explained(cause: unknown, file: string): LakeError {
   const message = messageOf(cause)
   if (cause instanceof LakeError && cause.code === 'LAKE_HELD') return cause
-  if (/lock/i.test(message)) {
+  if (LOCKED.test(message)) {
     const pid = /PID (\d+)/.exec(message)?.[1]
     return held(file, pid === undefined ? undefined : Number(pid), cause)
   }
@@ -120,7 +124,7 @@ function explained(cause: unknown, file: string): LakeError {
 
 /** What the file looks like now; undefined if there is none. */
 export async function markOf(files: Files, path: string): Promise<OldFileMark | undefined> {
-  const stat = await files.stat(path)
+  const stat = await files.stat(await realPath(path))
   if (!stat) return undefined
   const wal = await files.stat(`${path}.wal`)
   return {

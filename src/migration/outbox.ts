@@ -44,8 +44,15 @@ export interface PendingBatch {
 const IN_OUTBOX = `${identifier(OLD)}.${OUTBOX_SCHEMA}`
 const SEQ = 'marketlake_seq'
 
-/** Makes the outbox in a file that is attached for writing. */
-export async function ensureOutbox(session: Session, outbox: string): Promise<void> {
+/**
+ * Makes the outbox in a file that is attached for writing. A file that came back from a backup counts on after the
+ * newest batch that the lake has of it: a number that was given once would be taken for a batch that the lake has.
+ */
+export async function ensureOutbox(
+  session: Session,
+  outbox: string,
+  applied: Migration['batch'],
+): Promise<void> {
   await session.run(
     `CREATE SCHEMA IF NOT EXISTS ${IN_OUTBOX};
      CREATE TABLE IF NOT EXISTS ${IN_OUTBOX}.outbox (outbox VARCHAR, seq BIGINT);
@@ -53,6 +60,11 @@ export async function ensureOutbox(session: Session, outbox: string): Promise<vo
        (seq BIGINT, "table" VARCHAR, mode VARCHAR, columns VARCHAR[], "rows" BIGINT, written_at TIMESTAMPTZ);
      INSERT INTO ${IN_OUTBOX}.outbox SELECT ${literal(outbox)}, 0
        WHERE NOT EXISTS (SELECT 1 FROM ${IN_OUTBOX}.outbox)`,
+  )
+  if (!applied) return
+  const { outbox: same, seq } = applied
+  await session.run(
+    `UPDATE ${IN_OUTBOX}.outbox SET seq = ${seq} WHERE outbox = ${literal(same)} AND seq < ${seq}`,
   )
 }
 
@@ -66,7 +78,10 @@ export async function pendingBatches(
      AND schema_name = '${OUTBOX_SCHEMA}' AND table_name IN ('outbox', 'parts')`,
   )
   if (n !== 2n) return []
-  const { outbox } = await session.row<{ outbox: string }>(`SELECT outbox FROM ${IN_OUTBOX}.outbox`)
+  const [made] = await session.rows<{ outbox: string }>(`SELECT outbox FROM ${IN_OUTBOX}.outbox`)
+  // Who made it was killed before its only row.
+  if (!made) return []
+  const { outbox } = made
   const after = applied?.outbox === outbox ? applied.seq : 0
   const parts = await session.rows<{
     seq: bigint

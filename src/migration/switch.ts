@@ -32,13 +32,19 @@ export async function startDualWrite(
   database: Database,
   options: WaitOptions = {},
 ): Promise<CaughtUp & { readonly started: boolean }> {
-  const migration = requireMigration(await refreshHead(store))
-  if (migration.phase === 'cut-over') throw alreadyCut('start dual writing')
+  const { old, phase } = requireMigration(await refreshHead(store))
+  if (phase === 'cut-over') throw alreadyCut('start dual writing')
   return database.using((session) =>
-    withOldFile(session, migration.old, { write: true, ...options }, async () => {
-      await ensureOutbox(session, store.effects.uuid())
+    withOldFile(session, old, { write: true, ...options }, async () => {
+      const migration = requireMigration(await refreshHead(store))
+      if (migration.phase === 'cut-over') throw alreadyCut('start dual writing')
+      await ensureOutbox(session, store.effects.uuid(), migration.batch)
       const started = migration.phase === 'imported'
-      if (started) await setPhase(store, database, 'dual-write', 'DUAL WRITE')
+      if (started) {
+        const outcome = await setPhase(store, database, 'dual-write', 'DUAL WRITE')
+        const behind = (await pendingBatches(session, migration.batch)).length
+        if (outcome.kind !== 'committed') return { batches: 0, behind, outcome, started: false }
+      }
       return { ...(await catchUp(store, database, session)), started }
     }),
   )
@@ -51,17 +57,19 @@ export async function stopDualWrite(store: Store, database: Database): Promise<L
   return setPhase(store, database, 'imported', 'STOP DUAL WRITE')
 }
 
+/** A cut-over that came first stands: nothing but a roll-back brings the old file back. */
 function setPhase(
   store: Store,
   database: Database,
-  phase: Migration['phase'],
+  phase: 'imported' | 'dual-write',
   operation: string,
 ): Promise<LakeOutcome> {
+  const what = phase === 'imported' ? 'stop dual writing' : 'start dual writing'
   return commitChange(store, database, operation, {
-    settings: (head) => ({
-      readSource: 'duckdb',
-      ...withMigration(head.settings, { phase }),
-    }),
+    settings: (head) => {
+      if (requireMigration(head).phase === 'cut-over') throw alreadyCut(what)
+      return { readSource: 'duckdb', ...withMigration(head.settings, { phase }) }
+    },
   })
 }
 
@@ -203,8 +211,8 @@ async function movedSince(store: Store, head: LakeRecord, migration: Migration):
 }
 
 function refuseMoved(
-  now: Readonly<Record<string, number>>,
-  then: Readonly<Record<string, number>>,
+  now: Readonly<Record<string, string>>,
+  then: Readonly<Record<string, string>>,
 ): void {
   const moved = Object.keys(now).filter((table) => now[table] !== then[table])
   if (moved.length === 0) return

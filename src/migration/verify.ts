@@ -53,29 +53,27 @@ export async function verifyMigration(
   database: Database,
   options: VerifyOptions = {},
 ): Promise<VerifyReport> {
-  const migration = requireMigration(await refreshHead(store))
+  const { old } = requireMigration(await refreshHead(store))
   return database.using(async (session) => {
     await prepareSymbols(session)
-    const copy = options.copy
-      ? await copyOldFile(store, session, migration.old, options)
-      : undefined
+    await requireMark(store, old)
+    const copy = options.copy ? await copyOldFile(store, session, old, options) : undefined
     const attach = { waitMs: options.waitMs ?? 0 }
     try {
-      const mark = copy?.mark ?? (await requireMark(store, migration))
-      const { report, record } = await withOldFile(
-        session,
-        copy?.path ?? migration.old,
-        attach,
-        async () =>
-          compareAll(
-            store,
-            session,
-            copy?.record ?? (await refreshHead(store)),
-            migration,
-            options,
-          ),
-      )
-      return await conclude(store, database, { migration, record, report, mark, options })
+      // What this waited for may have changed both sides, so nothing is looked at before the file is held.
+      const held = await withOldFile(session, copy?.path ?? old, attach, async () => {
+        const { mark, record } = copy ?? {
+          mark: await requireMark(store, old),
+          record: await refreshHead(store),
+        }
+        const migration = sameFile(requireMigration(record), old)
+        return {
+          migration,
+          mark,
+          ...(await compareAll(store, session, record, migration, options)),
+        }
+      })
+      return await conclude(store, database, { ...held, options })
     } finally {
       await copy?.remove()
     }
@@ -91,11 +89,20 @@ export function requireMigration(record: LakeRecord): Migration {
   })
 }
 
-async function requireMark(store: Store, migration: Migration): Promise<OldFileMark> {
-  const mark = await markOf(store.files, migration.old)
+/** The migration, if it is still that of this old file. */
+function sameFile(migration: Migration, old: string): Migration {
+  if (migration.old === old) return migration
+  throw new LakeError('WRITE_CONFLICT', `another old file was imported meanwhile`, {
+    details: { old, now: migration.old },
+    next: 'Run the command again.',
+  })
+}
+
+async function requireMark(store: Store, old: string): Promise<OldFileMark> {
+  const mark = await markOf(store.files, old)
   if (mark) return mark
-  throw new LakeError('IO_ERROR', `the old file is not there: ${migration.old}`, {
-    details: { path: migration.old },
+  throw new LakeError('IO_ERROR', `the old file is not there: ${old}`, {
+    details: { path: old },
     next: 'Bring it back to where the migration began, or go on without it: it is needed for verify and rollback only.',
   })
 }
@@ -178,21 +185,15 @@ async function conclude(
 ): Promise<VerifyReport> {
   const equal = report.tables.every(isEqual) && report.behind === 0
   const head = await refreshHead(store)
+  const [now, then] = [tableVersions(head, migration), tableVersions(record, migration)]
   const moved = {
     lakeVersion: head.version,
-    tables: migration.tables
-      .map((t) => t.table)
-      .filter((t) => head.tables[t]?.version !== record.tables[t]?.version),
+    tables: Object.keys(now).filter((table) => now[table] !== then[table]),
     old: !sameMark(await markOf(store.files, migration.old), mark),
   }
-  const whole = options.tables === undefined
-  if (whole)
-    await recordVerify(
-      store,
-      database,
-      verifiedOf(store, migration, { equal, record, report, mark }),
-    )
-  return { equal, lakeVersion: record.version, ...report, moved, recorded: whole }
+  const verified = verifiedOf(store, migration, { equal, record, report, mark })
+  const recorded = options.tables === undefined && (await recordVerify(store, database, verified))
+  return { equal, lakeVersion: record.version, ...report, moved, recorded }
 }
 
 function verifiedOf(
@@ -214,20 +215,28 @@ function verifiedOf(
   }
 }
 
-/** Delta versions of the tables of a migration. */
-export function tableVersions(record: LakeRecord, migration: Migration): Record<string, number> {
+/** Path and Delta version of each table of a migration. */
+export function tableVersions(record: LakeRecord, migration: Migration): Record<string, string> {
   return Object.fromEntries(
-    migration.tables.map(({ table }) => [table, record.tables[table]?.version ?? -1]),
+    migration.tables.map(({ table }) => {
+      const entry = record.tables[table]
+      return [table, entry ? `${entry.path}@${entry.version}` : '']
+    }),
   )
 }
 
-async function recordVerify(store: Store, database: Database, verified: Verified): Promise<void> {
+async function recordVerify(
+  store: Store,
+  database: Database,
+  verified: Verified,
+): Promise<boolean> {
   const change = (head: LakeRecord) => withMigration(head.settings, { verified })
   const note = `version ${verified.lakeVersion}: ${verified.equal ? 'equal' : 'differs'}`
-  await commitLake(
+  const { kind } = await commitLake(
     store,
     () => Promise.resolve(database),
     async (tx) => void (tx.change = { settings: change }),
     { operation: 'MIGRATE VERIFY', note },
   )
+  return kind === 'committed'
 }

@@ -1,10 +1,12 @@
 /** Rows under the names of the old file, written into the lake alone: what sync code does after the cut-over. */
+import { LakeError } from '../model/errors.ts'
 import { fieldOf, schemaOf } from '../model/schema.ts'
 import type { Schema } from '../model/schema.ts'
 import { temporaryName } from '../storage/delta/stage.ts'
 import { commitLake } from '../storage/lake/commit.ts'
 import type { MigratedColumn, MigratedTable, Migration } from '../storage/lake/migration-state.ts'
-import { columnsOf } from '../storage/lake/migration-state.ts'
+import { columnsOf, migrationOf } from '../storage/lake/migration-state.ts'
+import type { LakeRecord } from '../storage/lake/record.ts'
 import type { LakeOutcome } from '../storage/lake/outcome.ts'
 import type { Store } from '../storage/lake/store.ts'
 import type { Transaction } from '../storage/lake/transaction.ts'
@@ -26,6 +28,7 @@ export function writeToLake(
     store,
     () => Promise.resolve(database),
     async (tx) => {
+      tx.change = { follows: refuseRolledBack }
       await prepareSymbols(tx.session)
       for (const part of parts) {
         const migrated = migration.tables.find((t) => t.old === part.table)!
@@ -34,6 +37,14 @@ export function writeToLake(
     },
     { operation: 'WRITE', note: 'old names' },
   )
+}
+
+/** After a roll-back the old file is read, and rows in the lake alone would not be seen. */
+function refuseRolledBack(head: LakeRecord): void {
+  if (migrationOf(head)?.phase === 'cut-over') return
+  throw new LakeError('WRITE_CONFLICT', 'the migration was rolled back meanwhile', {
+    next: 'Write again: both sides are written now.',
+  })
 }
 
 async function writePart(tx: Transaction, migrated: MigratedTable, part: OldRows): Promise<void> {

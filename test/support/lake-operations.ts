@@ -240,7 +240,7 @@ function dualWriting(head: LakeRecord): Partial<Settings> {
     timestamp: 0,
     equal: true,
     mark: { sizeBytes: 0, modifiedMs: 0, walBytes: 0 },
-    versions: { A: head.tables['A']!.version },
+    versions: { A: `${head.tables['A']!.path}@${head.tables['A']!.version}` },
     differing: {},
   }
   const tables = [{ old: 'a', table: 'A', key: ['key'], columns: ['key'] }]

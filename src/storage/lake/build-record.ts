@@ -32,6 +32,7 @@ export async function buildRecord(
     commits.push(commit)
     tables[work.name] = { path: work.path, version: commit.version }
   }
+  tx.change.follows?.(head)
   checkKept(tx, head)
   const { units, settings, tags } = tx.change
   return {

@@ -39,8 +39,8 @@ export interface Verified {
   readonly timestamp: number
   readonly equal: boolean
   readonly mark: OldFileMark
-  /** Delta versions of the tables compared, to notice later writes. */
-  readonly versions: Readonly<Record<string, number>>
+  /** Path and Delta version of each table compared, to notice later writes: a table made again counts from 0 again. */
+  readonly versions: Readonly<Record<string, string>>
   /** Tables that differ, with how many rows. */
   readonly differing: Readonly<Record<string, number>>
 }

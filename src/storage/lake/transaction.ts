@@ -43,6 +43,8 @@ export interface LakeChange {
   /** As a function it sees the head it will follow, on every try, and may refuse it by throwing. */
   readonly settings?: Partial<Settings> | ((head: LakeRecord) => Partial<Settings>)
   readonly tags?: Readonly<Record<string, Tag | undefined>>
+  /** Throws if the transaction may not follow this head; asked on every try. */
+  readonly follows?: (head: LakeRecord) => void
   /** A version that must not be vacuumed when the transaction is published. */
   readonly keeps?: number
   /** The transaction settles which tables there are: one that another commit makes meanwhile must be looked at too. */
