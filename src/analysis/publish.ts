@@ -25,21 +25,26 @@ export interface PublishedViews {
   readonly validUntilMs: number
 }
 
-/** Publications that lost against a newer head before an older one must do. */
+/** How views are published. */
+export interface PublishOptions {
+  /** The directory that the views name, where it is mounted elsewhere. */
+  readonly root?: string
+  /** Publications that lost against a newer head before an older one must do; 3 by default. */
+  readonly attemptsMax?: number
+}
+
 const ATTEMPTS_MAX = 3
 /** An older head will do if it was the newest so short a time ago; what the file promises is counted from then. */
 const FRESH_MS = 60_000
 /** And if even that was not reached, for example by a machine that slept. */
 const ROUNDS_MAX = 20
 
-/**
- * Publishes the views of the head. Sessions that have an older file open keep it and its answers. `root` is the
- * directory that the views name, where it is mounted elsewhere.
- */
+/** Publishes the views of the head. Sessions that have an older file open keep it and its answers. */
 export async function publishViews(
   store: Store,
-  options: { readonly root?: string } = {},
+  options: PublishOptions = {},
 ): Promise<PublishedViews> {
+  const { attemptsMax = ATTEMPTS_MAX } = options
   for (let round = 1; round <= ROUNDS_MAX; round++) {
     const startedMs = store.effects.now()
     const head = await refreshHead(store)
@@ -48,7 +53,7 @@ export async function publishViews(
     if ((await refreshHead(store)).version === head.version) return published
     const fresh =
       store.effects.now() - startedMs < Math.min(FRESH_MS, store.retention.versionsMs / 2)
-    if (round >= ATTEMPTS_MAX && fresh) return published
+    if (round >= attemptsMax && fresh) return published
   }
   throw new LakeError('WRITE_CONFLICT', 'the lake moves faster than its views can be published', {
     next: 'Run `marketlake views` again.',

@@ -2,11 +2,11 @@
 import { join, resolve } from 'node:path'
 import type { AnalysisEngine, EngineOptions } from '../analysis/engine.ts'
 import type { Freshness } from '../analysis/freshness.ts'
-import type { PublishedViews } from '../analysis/publish.ts'
+import type { PublishOptions, PublishedViews } from '../analysis/publish.ts'
 import { seedCalendar } from '../model/calendar.ts'
 import type { Effects } from '../model/effects.ts'
 import { realEffects } from '../model/effects.ts'
-import { LakeError, messageOf } from '../model/errors.ts'
+import { LakeError } from '../model/errors.ts'
 import { checkTagName } from '../model/name.ts'
 import { findField } from '../model/schema.ts'
 import { STANDARD_TABLES } from '../model/standard-tables.ts'
@@ -36,6 +36,7 @@ import type { LakeConfig } from './config.ts'
 import { lazyDatabase } from './lazy-database.ts'
 import type { LazyDatabase } from './lazy-database.ts'
 import type { MaintenanceContext, OptimizedTable } from './maintenance.ts'
+import { Upkeep } from './upkeep.ts'
 
 /** How a lake is opened. */
 export interface OpenOptions {
@@ -127,8 +128,8 @@ export class Lake {
   readonly #options: OpenOptions
   readonly #lease: Lease | undefined
   readonly #context: MaintenanceContext
-  #maintenance: Promise<void> = Promise.resolve()
-  #dueTables = new Set<string>()
+  readonly #upkeep: Upkeep
+  #publishedVersion: number | undefined
 
   constructor(
     store: Store,
@@ -151,7 +152,15 @@ export class Lake {
       const { writeDueCheckpoints } = await import('./maintenance.ts')
       await writeDueCheckpoints(this.#context, record)
     })
-    store.hooks.push((record) => this.#scheduleMaintenance(record))
+    this.#upkeep = new Upkeep({
+      context: this.#context,
+      maxSeconds: config.maintenance.maxSeconds,
+      publishViews: () => this.#publishViewsIfThere(),
+      followViews: () => this.#followViews(),
+      warn: (message) => this.warn(message),
+    })
+    if (options.maintenance ?? config.maintenance.auto)
+      store.hooks.push(async (record) => this.#upkeep.schedule(record))
   }
 
   /** The lake's directory, an absolute path. */
@@ -329,9 +338,11 @@ export class Lake {
   }
 
   /** Publishes `analysis.duckdb` at the head; from then on it follows the lake. */
-  async publishViews(options: { readonly root?: string } = {}): Promise<PublishedViews> {
+  async publishViews(options: PublishOptions = {}): Promise<PublishedViews> {
     const { publishViews } = await import('../analysis/publish.ts')
-    return publishViews(this.#store, options)
+    const published = await publishViews(this.#store, options)
+    this.#publishedVersion = published.version
+    return published
   }
 
   /** When each table was last checked and last changed. */
@@ -348,48 +359,34 @@ export class Lake {
     else process.emitWarning(message, 'MarketlakeWarning')
   }
 
-  /** Waits for maintenance that is under way. */
-  async idle(): Promise<void> {
-    await this.#maintenance
+  /** Waits for maintenance that is under way; views that were published then show the newest version. */
+  idle(): Promise<void> {
+    return this.#upkeep.idle()
   }
 
   /** Waits for what runs and lets go of everything. */
   async close(): Promise<void> {
     await this.#store.tail
-    await this.#maintenance
+    await this.#upkeep.close()
     await this.#lease?.close()
     await this.#engine.close()
   }
 
   /** Views of readers without a lease must not name files that are about to go. */
   async #publishViewsIfThere(): Promise<void> {
-    const { files, root } = this.#store
-    const { VIEWS_FILE, publishViews } = await import('../analysis/publish.ts')
-    if (await files.stat(join(root, VIEWS_FILE))) await publishViews(this.#store)
+    if (await this.#viewsAreThere()) await this.publishViews()
   }
 
-  /** Runs beside the next commits, never twice at once; its failure is a warning. */
-  #scheduleMaintenance(record: LakeRecord): Promise<void> {
-    const wanted = this.#options.maintenance ?? this.config.maintenance.auto
-    if (!wanted || record.operation === 'OPTIMIZE') return Promise.resolve()
-    const idle = this.#dueTables.size === 0
-    for (const { table } of record.commits) this.#dueTables.add(table)
-    if (idle) this.#maintenance = this.#maintenance.then(() => this.#maintain())
-    return Promise.resolve()
+  async #viewsAreThere(): Promise<boolean> {
+    const { VIEWS_FILE } = await import('../analysis/publish.ts')
+    return (await this.#store.files.stat(join(this.#store.root, VIEWS_FILE))) !== undefined
   }
 
-  async #maintain(): Promise<void> {
-    const deadlineMs = this.#store.effects.now() + this.config.maintenance.maxSeconds * 1000
-    const stop = (): boolean => this.#store.effects.now() > deadlineMs
-    const tables = [...this.#dueTables]
-    this.#dueTables = new Set()
-    try {
-      const { optimizeDue, vacuumDue } = await import('./maintenance.ts')
-      await optimizeDue(this.#context, tables, stop)
-      await this.#publishViewsIfThere()
-      await vacuumDue(this.#context, stop, () => this.#publishViewsIfThere())
-    } catch (error) {
-      this.warn(`maintenance failed and will be tried again: ${messageOf(error)}`)
-    }
+  /** One publication, unless the views show the newest version already; false if the lake has moved meanwhile. */
+  async #followViews(): Promise<boolean> {
+    if ((await refreshHead(this.#store)).version === this.#publishedVersion) return true
+    if (!(await this.#viewsAreThere())) return true
+    const { version } = await this.publishViews({ attemptsMax: 1 })
+    return (await refreshHead(this.#store)).version === version
   }
 }

@@ -1,13 +1,15 @@
 /** Maintenance by itself: checkpoints with their hint, folding, and its failure, which never is one of the commit. */
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { setTimeout } from 'node:timers/promises'
+import { afterAll, expect, test, vi } from 'vitest'
 import { openLake } from '../../src/lake/lake.ts'
 import type { Lake } from '../../src/lake/lake.ts'
 import { field, schemaOf } from '../../src/model/schema.ts'
 import { hintChecksum } from '../../src/storage/delta/checkpoint-write.ts'
 import { loadSnapshot } from '../../src/storage/delta/load.ts'
 import { localFiles } from '../../src/storage/files/local.ts'
+import { Database } from '../../src/storage/parquet/database.ts'
 import { committed, newLake } from '../support/lake.ts'
 
 const open: Lake[] = []
@@ -88,6 +90,94 @@ test('what fails in maintenance is a warning, and the commit stands', async () =
   expect(warnings.join()).toContain('maintenance failed')
   expect(existsSync(join(directory, first!))).toBe(true)
   expect((await lake.tables()).find(({ name }) => name === 'u')).toMatchObject({ rows: 12 })
+})
+
+/**
+ * Publications while `work` runs, in which no time passes: a rest between two of them lasts. `meanwhile` is done right
+ * after the rename of the first one.
+ */
+async function publications(
+  work: () => Promise<void>,
+  meanwhile: () => Promise<unknown> = () => Promise.resolve(),
+): Promise<number> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  const real = { ...localFiles }
+  let count = 0
+  const spy = vi.spyOn(localFiles, 'rename').mockImplementation(async (from, to) => {
+    await real.rename(from, to)
+    if (to.endsWith('analysis.duckdb') && ++count === 1) await meanwhile()
+  })
+  try {
+    await work()
+    return count
+  } finally {
+    spy.mockRestore()
+    vi.useRealTimers()
+  }
+}
+
+/** Rows of the table as the published views show it. */
+async function publishedRows(root: string): Promise<number> {
+  const database = await Database.open({ threads: 1 })
+  try {
+    return await database.using(async (session) => {
+      await session.run(`ATTACH '${join(root, 'analysis.duckdb')}' AS a (READ_ONLY)`)
+      return (await session.row<{ n: number }>('SELECT count(*)::INTEGER AS n FROM a.t')).n
+    })
+  } finally {
+    await database.close()
+  }
+}
+
+/** A lake with one row and published views, whose publications rest. */
+async function followedLake(): Promise<Lake> {
+  const { root } = await newLake()
+  const lake = await openLake(root)
+  await put(lake, 0)
+  await lake.publishViews()
+  return lake
+}
+
+test('published views follow commits once a while, and the last one before the lake is closed', async () => {
+  const lake = await followedLake()
+  const count = await publications(async () => {
+    await put(lake, 1)
+    await lake.idle()
+    for (let id = 2; id <= 4; id++) {
+      await put(lake, id)
+      // Time in which each of them could be published.
+      await setTimeout(250)
+    }
+    await lake.close()
+  })
+  expect(count).toBe(2)
+  expect(await publishedRows(lake.root)).toBe(5)
+})
+
+test('a lake that moves while its views are published is published again after the rest or before it is closed', async () => {
+  const lake = await followedLake()
+  const other = await openLake(lake.root, { maintenance: false })
+  open.push(other)
+  const work = async (): Promise<void> => {
+    await put(lake, 1)
+    await setTimeout(250)
+    await lake.close()
+  }
+  expect(await publications(work, () => put(other, 2))).toBe(2)
+  expect(await publishedRows(lake.root)).toBe(3)
+})
+
+test('views that a caller published after the last commit are not published again', async () => {
+  const lake = await followedLake()
+  open.push(lake)
+  const count = await publications(async () => {
+    await put(lake, 1)
+    await lake.idle()
+    await put(lake, 2)
+    await lake.publishViews()
+    await lake.idle()
+  })
+  expect(count).toBe(2)
 })
 
 test('the doctor reports files that no version names', async () => {
