@@ -23,6 +23,7 @@ import type { AttachedTable } from './attached.ts'
 import type { Completion, KnownColumn, KnownNames, Suggestion } from './completion.ts'
 import { openCompletion } from './completion.ts'
 import type { Display } from './display.ts'
+import type { EngineParts, Held } from './engine-parts.ts'
 import {
   isMissingFile,
   isUnknownTable,
@@ -36,8 +37,8 @@ import { findLookAhead } from './look-ahead.ts'
 import type { LookAhead, LookAheadOptions } from './look-ahead.ts'
 import { displayable } from './notebook.ts'
 import { ATTACH_RESIDENT, RESIDENT_CATALOG } from './resident.ts'
+import type { ResidentState } from './resident.ts'
 import { attachSqlite } from './sqlite.ts'
-import type { EngineParts, Held } from './stage.ts'
 import { Stage } from './stage.ts'
 import { reportVintages } from './vintages.ts'
 import type { ReportVintage } from './vintages.ts'
@@ -137,7 +138,7 @@ export class AnalysisEngine {
 
   /** False where no lease could be taken: then only age protects what is read. */
   get leased(): boolean {
-    return this.#parts.lease !== undefined
+    return this.#stage.leased
   }
 
   /** Creates the views. The first statement does it too. */
@@ -241,9 +242,17 @@ export class AnalysisEngine {
       })
     }
     const { record } = await this.#stage.ready()
-    const { store, database, trust, follow, lease, timeoutMs } = this.#parts
+    const { store, database, trust, follow, timeoutMs } = this.#parts
+    const memory: ResidentState = follow ? new Map() : this.#stage.memory
+    // The parent may move on, and its lease with it.
+    const release = await this.#stage.keepVersion(record)
     const catalog = `asof_${crypto.randomUUID().replaceAll('-', '')}`
-    await database.using((session) => session.run(`ATTACH ':memory:' AS ${identifier(catalog)}`))
+    try {
+      await database.using((session) => session.run(`ATTACH ':memory:' AS ${identifier(catalog)}`))
+    } catch (error) {
+      await release()
+      throw error
+    }
     const { strict = false, include = [] } = options
     return new AnalysisEngine({
       store,
@@ -251,15 +260,16 @@ export class AnalysisEngine {
       trust,
       record,
       follow: false,
-      // The parent's lease moves on with the parent.
-      lease: follow && lease ? await takeLease(store, record) : undefined,
+      lease: undefined,
       resident: [],
       attached: [],
       timeoutMs,
       catalog,
       dated: {
         knowledge: { date, strict, include },
-        memory: follow ? new Map() : this.#stage.memory,
+        memory,
+        parent: this.#stage,
+        release,
       },
     })
   }
@@ -309,6 +319,7 @@ export class AnalysisEngine {
     await lease?.close()
     await (await this.#completion?.catch(() => undefined))?.close()
     await (dated ? this.#stage.close() : database.close())
+    await dated?.release()
   }
 
   /** A file that is gone means that the version was vacuumed under us: a follower tries once on a newer one. */
@@ -334,6 +345,7 @@ export class AnalysisEngine {
     try {
       const limits = { timeoutMs: this.#parts.timeoutMs, ...options }
       const result = await limited(held.session, limits, () => use(held.session))
+      await held.session.end()
       this.#stage.keep(held.session)
       return result
     } catch (error) {

@@ -34,10 +34,15 @@ export interface ResidentMove {
  */
 export const RESIDENT_CATALOG = 'resident'
 const SCHEMA = 'resident_tables'
+/** A table without rows; no table of a lake has such a name. */
+const MOMENT = `${RESIDENT_CATALOG}.${SCHEMA}."the moment"`
 
 /** Makes the catalog. */
 export const ATTACH_RESIDENT: string = `ATTACH ':memory:' AS ${RESIDENT_CATALOG} (COMPRESS);
-  CREATE SCHEMA ${RESIDENT_CATALOG}.${SCHEMA}`
+  CREATE SCHEMA ${RESIDENT_CATALOG}.${SCHEMA};
+  CREATE TABLE ${MOMENT} (i INTEGER)`
+/** Reads nothing, but from then on a transaction sees the memory as it is now. */
+export const TOUCH_RESIDENT: string = `FROM ${MOMENT}`
 /** Compresses what has come in. */
 export const COMPRESS_RESIDENT: string = `CHECKPOINT ${RESIDENT_CATALOG}`
 /** It is done when so much of a table has come in: rows that stand as they came slow a whole table's questions. */

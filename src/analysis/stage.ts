@@ -1,25 +1,22 @@
 /** The stage of an engine: connections on which statements run, and views that move from version to version. */
 import type { Parameters } from '../storage/parquet/bind.ts'
-import type { Database, Session } from '../storage/parquet/database.ts'
-import type { FileTrust } from '../storage/parquet/file-trust.ts'
+import type { Session } from '../storage/parquet/database.ts'
 import { identifier } from '../storage/parquet/sql.ts'
 import { tableNamesOf } from '../storage/parquet/statement.ts'
-import type { Lease } from '../storage/lake/lease.ts'
+import type { SyntaxNode } from '../storage/parquet/statement.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
 import { refreshHead } from '../storage/lake/store.ts'
-import type { Store } from '../storage/lake/store.ts'
 import type { TableView } from '../storage/lake/view.ts'
 import { tableViews } from '../storage/lake/view.ts'
 import { aliasRelations } from './alias-relations.ts'
-import type { AttachedTable } from './attached.ts'
 import { checkAttached } from './attached.ts'
 import type { Display } from './display.ts'
 import { changes, displayOf } from './display.ts'
+import type { EngineParts, Held, Parent } from './engine-parts.ts'
 import { tellLists } from './file-lists.ts'
 import type { Restrictions } from './filters.ts'
 import { restrictionsOf, tablesRead } from './filters.ts'
 import { readOnly } from './gate.ts'
-import type { Knowledge } from './knowledge.ts'
 import { metaStatements } from './meta.ts'
 import { passedTree } from './passed.ts'
 import { OLD_SCHEMA, oldRelations } from './old-relations.ts'
@@ -30,50 +27,22 @@ import type { ResidentMove, ResidentState } from './resident.ts'
 import {
   COMPRESS_RESIDENT,
   COMPRESS_SHARE,
+  TOUCH_RESIDENT,
   residentMove,
   residentTables,
   tableOfRepeatedKeys,
 } from './resident.ts'
 
-/** What an engine stands on. */
-export interface EngineParts {
-  readonly store: Store
-  readonly database: Database
-  readonly trust: FileTrust
-  readonly record: LakeRecord
-  readonly follow: boolean
-  readonly lease: Lease | undefined
-  readonly resident: readonly string[]
-  readonly timeoutMs: number
-  /** Unqualified names are those of the old file of a migration. */
-  readonly oldNames?: boolean
-  /** Delta tables from elsewhere, which stay at their version. */
-  readonly attached: readonly AttachedTable[]
-  /** The catalog that the views stand in, where it is not the first one. */
-  readonly catalog?: string | undefined
-  /** For an engine of a date: what it knows, and the memory of its parent. */
-  readonly dated?: {
-    readonly knowledge: Knowledge
-    readonly memory: ResidentState
-  }
-}
-
-/** A statement under way, and the version that it reads. */
-export interface Held {
-  readonly session: Session
-  readonly display: Display
-  /** Ends the doubt about files that the statement brought with it. */
-  readonly trustAgain?: () => Promise<void>
-}
-
 /** No restriction: whole tables. */
 const none: Restrictions = new Map()
 
 /** Connections and views of one engine. It must be closed. */
-export class Stage {
+export class Stage implements Parent {
   readonly #parts: EngineParts
   readonly #idle: Session[] = []
   readonly #held = new Set<Held>()
+  /** Versions that engines of a date, made from this one, stay at. */
+  readonly #kept = new Set<{ readonly record: LakeRecord }>()
   readonly #extras = new Set<string>()
   #display: Display | undefined
   /** The record for which the old names were made. */
@@ -81,7 +50,7 @@ export class Stage {
   #oldText: string | undefined
   #memory: ResidentState
   #record: LakeRecord
-  #moving: Promise<void> = Promise.resolve()
+  #moving: Promise<unknown> = Promise.resolve()
   #broken: ReadonlyMap<string, Error> = new Map()
   /** How much of a table has come in since memory was compressed. */
   #share = 0
@@ -102,6 +71,11 @@ export class Stage {
   /** What is shown; undefined before the views are made. */
   get display(): Display | undefined {
     return this.#display
+  }
+
+  /** True where a lease protects what is shown. */
+  get leased(): boolean {
+    return this.#parts.dated?.parent.leased ?? this.#parts.lease !== undefined
   }
 
   /** What stands in memory. */
@@ -127,20 +101,17 @@ export class Stage {
     await this.#showExtras(sql)
     const session = await this.session()
     try {
-      const display = this.#display!
+      let display = this.#display!
+      let tree = await this.#pass(session, sql, display)
+      if (await this.#beginMoment(session, display, this.#readBy(tree, display))) {
+        const now = this.#display!
+        if (now !== display) tree = await this.#pass(session, sql, now)
+        display = now
+      }
       const { macros, relations } = display
-      const dated = this.#parts.dated !== undefined
-      const tree = await passedTree(
-        display,
-        sql,
-        async () => (await readOnly(session, sql, { macros, dated })).tree,
-      )
-      this.#checkWhole(tableNamesOf(tree), relations)
       // Old tables have other columns of the same names.
-      const { oldNames } = this.#parts
-      const restrictions = oldNames ? none : restrictionsOf(tree, relations, parameters)
-      const read = oldNames ? undefined : tablesRead(tree, relations)
-      await tellLists(session, display.lists, restrictions, read)
+      const restrictions = this.#parts.oldNames ? none : restrictionsOf(tree, relations, parameters)
+      await tellLists(session, display.lists, restrictions, this.#readBy(tree, display))
       const held = {
         session,
         display,
@@ -149,8 +120,83 @@ export class Stage {
       this.#held.add(held)
       return held
     } catch (error) {
+      await session.end()
       this.keep(session)
       throw error
+    }
+  }
+
+  /** The tree of a statement that may run over a display. */
+  async #pass(session: Session, sql: string, display: Display): Promise<SyntaxNode> {
+    const { macros, relations } = display
+    const dated = this.#parts.dated !== undefined
+    const check = { macros, dated }
+    const tree = await passedTree(
+      display,
+      sql,
+      async () => (await readOnly(session, sql, check)).tree,
+    )
+    this.#checkWhole(tableNamesOf(tree), relations)
+    return tree
+  }
+
+  #readBy(tree: SyntaxNode, { relations }: Display): ReadonlySet<string> | undefined {
+    return this.#parts.oldNames ? undefined : tablesRead(tree, relations)
+  }
+
+  /**
+   * Memory moves on in place, lists of files do not: a statement that reads both begins its transaction while nothing
+   * moves, and reads what is shown at that moment. So does one of a date, whose rows in memory are those of its parent.
+   */
+  async #beginMoment(
+    session: Session,
+    display: Display,
+    read: ReadonlySet<string> | undefined,
+  ): Promise<boolean> {
+    const names = read ?? new Set(display.views.map((view) => view.name))
+    const inMemory = [...names].some((name) => display.resident.has(name))
+    const { dated } = this.#parts
+    if (!inMemory) return false
+    if (!dated && [...names].every((name) => display.resident.has(name))) return false
+    const begin = (): Promise<void> => session.begin(TOUCH_RESIDENT)
+    if (!dated) await this.#still(begin)
+    else if (!(await dated.parent.beginAt(this.#memory, begin))) await this.#leaveMemory()
+    return true
+  }
+
+  /** Begins while memory holds a state; false if it holds another by now. */
+  beginAt(state: ResidentState, begin: () => Promise<void>): Promise<boolean> {
+    return this.#still(async () => {
+      if (state !== this.#memory) return false
+      await begin()
+      return true
+    })
+  }
+
+  /** The parent moved on, and its memory with it: from now on all rows come from files. */
+  #leaveMemory(): Promise<void> {
+    return this.#still(async () => {
+      if (this.#memory.size === 0) return
+      this.#memory = new Map()
+      await this.#show(this.#record)
+    })
+  }
+
+  /** Work during which the views do not move. */
+  #still<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#moving.then(work)
+    this.#moving = done.catch(() => undefined)
+    return done
+  }
+
+  /** Keeps a version for as long as an engine of a date needs it. */
+  async keepVersion(record: LakeRecord): Promise<() => Promise<void>> {
+    const kept = { record }
+    this.#kept.add(kept)
+    await this.#protect()
+    return async () => {
+      this.#kept.delete(kept)
+      await this.#protect()
     }
   }
 
@@ -182,7 +228,7 @@ export class Stage {
     if (catalog !== undefined) await session.run(`USE ${identifier(catalog)}`)
   }
 
-  /** The lease goes on to the oldest version that some statement still reads. */
+  /** The lease goes on to the version shown and those that some statement still reads. */
   async release(held: Held): Promise<void> {
     this.#held.delete(held)
     await held.trustAgain?.()
@@ -190,21 +236,17 @@ export class Stage {
   }
 
   async #protect(): Promise<void> {
-    const { lease } = this.#parts
-    const records = [this.#record, ...[...this.#held].map((held) => held.display.record)]
-    const oldest = records.toSorted((a, b) => a.version - b.version)[0]!
-    if (lease && lease.lakeVersion !== oldest.version) await lease.move(oldest)
+    const read = [...this.#held].map((held) => held.display.record)
+    const kept = [...this.#kept].map(({ record }) => record)
+    await this.#parts.lease?.move([this.#record, ...read, ...kept])
   }
 
   /** One move at a time; a statement that starts meanwhile waits for it. */
   #move(target: () => Promise<LakeRecord>): Promise<void> {
-    this.#moving = this.#moving
-      .catch(() => undefined)
-      .then(async () => {
-        const record = await target()
-        if (this.#display?.record.txnId !== record.txnId) await this.#show(record)
-      })
-    return this.#moving
+    return this.#still(async () => {
+      const record = await target()
+      if (this.#display?.record.txnId !== record.txnId) await this.#show(record)
+    })
   }
 
   /** Replaces the views whose text changed, all in one transaction, so that no statement sees half of it. */

@@ -177,6 +177,37 @@ describe('versions', () => {
     expect(await leasedVersions(lake)).not.toContain(before)
   })
 
+  test('each version that a stream reads is protected, not the oldest alone', async () => {
+    const lake = await newLake()
+    const engine = await engineOf(lake, { follow: true })
+    const streams: AsyncGenerator[] = []
+    const versions: number[] = []
+    for (const date of ['2024-01-02', '2024-01-03', '2024-01-04']) {
+      versions.push(await bars(lake, date, 5000))
+      const stream = engine.stream('SELECT * FROM daily')
+      await stream.next()
+      streams.push(stream)
+    }
+    const opened = await leasedVersions(lake)
+    expect(opened).toEqual(expect.arrayContaining(versions))
+    await streams[1]!.return(undefined)
+    expect(await leasedVersions(lake)).not.toContain(versions[1])
+    for (const stream of streams) await stream.return(undefined)
+  })
+
+  test('a version that an engine of a date stays at is protected when its parent moves on', async () => {
+    const lake = await newLake()
+    const before = await bars(lake, '2024-01-02', 3)
+    const engine = await engineOf(lake)
+    const dated = await engine.asOf('2024-01-02')
+    await bars(lake, '2024-01-02', 3, 7)
+    await engine.refresh()
+    expect(dated.leased).toBe(true)
+    expect(await leasedVersions(lake)).toContain(before)
+    await dated.close()
+    expect(await leasedVersions(lake)).not.toContain(before)
+  })
+
   test('a file that is gone is VERSION_VACUUMED for a pinned engine', async () => {
     const lake = await newLake()
     await bars(lake, '2024-01-02', 3)

@@ -215,3 +215,67 @@ test('answer as files do after any row of changes', async () => {
     { numRuns: 5 },
   )
 })
+
+/** Parsed so slowly that the engine moves on meanwhile. */
+const LONG = `1 NOT IN (${Array.from({ length: 30_000 }, (_, i) => String(i + 2)).join()})`
+const BOTH = `SELECT (SELECT value FROM mine) AS memory, (SELECT value FROM others) AS files`
+
+/** A lake whose two tables hold the same value, and how to change it. */
+async function twins(): Promise<{ lake: Lake; put: (value: number) => Promise<void> }> {
+  const lake = await newLake()
+  await tableOf(lake, 'mine', ['id'])
+  await tableOf(lake, 'others', ['id'])
+  const put = async (value: number): Promise<void> => {
+    await lake.write('both', async (tx) => {
+      for (const name of ['mine', 'others']) await tx.upsert(name, [row(1, value)])
+    })
+  }
+  await put(1)
+  return { lake, put }
+}
+
+async function stillEngine(lake: Lake): Promise<AnalysisEngine> {
+  const engine = await lake.analysis({ resident: ['mine'], threads: 1 })
+  engines.push(engine)
+  await engine.initViews()
+  return engine
+}
+
+describe('beside tables that stand in files', () => {
+  test('one statement sees one version when memory moves on before it starts', async () => {
+    const { lake, put } = await twins()
+    const engine = await stillEngine(lake)
+    await put(2)
+    const asked = engine.query(`${BOTH} WHERE ${LONG}`)
+    const streamed = engine.stream(`${BOTH} WHERE ${LONG}`).next()
+    await engine.refresh()
+    const [answer] = await asked
+    expect(answer!['memory']).toBe(answer!['files'])
+    const [values] = (await streamed).value!.rows
+    expect(values![0]).toBe(values![1])
+    expect(await engine.query(BOTH)).toEqual([{ memory: 2, files: 2 }])
+  })
+
+  test('an error of such a stream keeps its words', async () => {
+    const { lake } = await twins()
+    const engine = await stillEngine(lake)
+    const sql = `SELECT CASE WHEN range > 50000 THEN error('too far') END AS e
+      FROM range(100000), mine, others`
+    const read = async (): Promise<void> => {
+      for await (const part of engine.stream(sql)) expect(part.columns).toHaveLength(1)
+    }
+    await expect(read()).rejects.toThrow('too far')
+  })
+
+  test('an engine of a date stays at its version when its parent moves on', async () => {
+    const { lake, put } = await twins()
+    const engine = await stillEngine(lake)
+    const dated = await engine.asOf('2024-01-03', { include: ['mine', 'others'] })
+    expect(await dated.query(BOTH)).toEqual([{ memory: 1, files: 1 }])
+    await put(2)
+    await engine.refresh()
+    expect(await engine.query(BOTH)).toEqual([{ memory: 2, files: 2 }])
+    expect(await dated.query(BOTH)).toEqual([{ memory: 1, files: 1 }])
+    await dated.close()
+  })
+})

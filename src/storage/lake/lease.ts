@@ -18,6 +18,8 @@ export interface LeaseContent {
   readonly leaseId: string
   readonly lakeVersion: number
   readonly txnId: string
+  /** More versions that it protects: those of statements that still run. */
+  readonly others?: readonly number[]
   readonly pid: number
   readonly host: string
 }
@@ -25,10 +27,8 @@ export interface LeaseContent {
 /** A lease that this process holds. It must be closed. */
 export interface Lease {
   readonly leaseId: string
-  /** The oldest version it protects. */
-  readonly lakeVersion: number
-  /** Protects another version from now on; the new one is protected before the old one is let go. */
-  move(record: LakeRecord): Promise<void>
+  /** Protects other versions from now on; the new ones are protected before the old ones are let go. */
+  move(records: readonly LakeRecord[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -37,50 +37,70 @@ export interface Lease {
  * Throws `VERSION_VACUUMED` if the version was given up meanwhile.
  */
 export async function takeLease(store: Store, record: LakeRecord): Promise<Lease | undefined> {
-  const leaseId = store.effects.uuid()
-  const directory = leaseDirectory(store)
-  let current = record
-  const write = (): Promise<void> =>
-    replace(store.files, directory, leaseName(leaseId), contentOf(leaseId, current), store.effects)
+  const lease = newLease(store, record)
   try {
-    await write()
+    await lease.write()
   } catch (error) {
-    await store.files.remove(join(directory, leaseName(leaseId))).catch(() => false)
+    await lease.close()
     if (hasCode(error, 'IO_ERROR')) return undefined
     throw error
   }
-  let beating: Promise<void> = Promise.resolve()
-  const close = async (): Promise<void> => {
-    clearInterval(timer)
-    // A heartbeat that is under way would bring the file back.
-    await beating
-    await store.files.remove(join(directory, leaseName(leaseId))).catch(() => false)
-  }
   // A heartbeat that fails leaves fifteen minutes to the next one.
-  const timer = setInterval(() => {
-    beating = write().catch(() => undefined)
-  }, HEARTBEAT_MS)
-  timer.unref()
+  lease.beat()
   try {
     await checkStillOpen(store, record)
   } catch (error) {
-    await close()
+    await lease.close()
     throw error
+  }
+  return lease
+}
+
+/** Its file is written by one write after the other: an older one must not end last, nor after the lease is closed. */
+function newLease(
+  store: Store,
+  record: LakeRecord,
+): Lease & { write(): Promise<void>; beat(): void } {
+  const leaseId = store.effects.uuid()
+  const [directory, name] = [leaseDirectory(store), leaseName(leaseId)]
+  let records: readonly LakeRecord[] = [record]
+  let closed = false
+  let last: Promise<unknown> = Promise.resolve()
+  let timer: ReturnType<typeof setInterval> | undefined
+  const write = (): Promise<void> => {
+    const turn = last.then(async () => {
+      if (closed) return
+      await replace(store.files, directory, name, contentOf(leaseId, records), store.effects)
+    })
+    last = turn.catch(() => undefined)
+    return turn
   }
   return {
     leaseId,
-    get lakeVersion() {
-      return current.version
+    write,
+    beat: () => {
+      timer = setInterval(() => void write().catch(() => undefined), HEARTBEAT_MS)
+      timer.unref()
     },
     move: async (next) => {
-      current = next
+      if (versionsOf(next).join() === versionsOf(records).join()) return
+      records = next
       // A full disk stops no reader: until the next heartbeat the age of the version protects it.
       await write().catch((error: unknown) => {
         if (!hasCode(error, 'IO_ERROR')) throw error
       })
     },
-    close,
+    close: async () => {
+      closed = true
+      clearInterval(timer)
+      await last
+      await store.files.remove(join(directory, name)).catch(() => false)
+    },
   }
+}
+
+function versionsOf(records: readonly LakeRecord[]): number[] {
+  return [...new Set(records.map((record) => record.version))].toSorted((a, b) => a - b)
 }
 
 /** The horizon may have passed the version between choosing it and writing the lease. */
@@ -99,11 +119,13 @@ function leaseName(leaseId: string): string {
   return `${leaseId}.json`
 }
 
-function contentOf(leaseId: string, record: LakeRecord): string {
+function contentOf(leaseId: string, records: readonly LakeRecord[]): string {
+  const [oldest, ...others] = versionsOf(records)
   const content: LeaseContent = {
     leaseId,
-    lakeVersion: record.version,
-    txnId: record.txnId,
+    lakeVersion: oldest!,
+    txnId: records.find((record) => record.version === oldest)!.txnId,
+    ...(others.length > 0 && { others }),
     pid: process.pid,
     host: hostname(),
   }
@@ -130,20 +152,21 @@ export async function listLeases(store: Store): Promise<LeaseList> {
     const stat = await store.files.stat(path)
     if (!stat || !name.endsWith('.json')) continue
     if (nowMs - stat.modifiedMs > LEASE_MS) expired.push(path)
-    else versions.push(await leasedVersion(store, path))
+    else versions.push(...(await leasedVersions(store, path)))
   }
   return { versions, expired }
 }
 
 /** A lease that cannot be read protects everything until it expires. */
-async function leasedVersion(store: Store, path: string): Promise<number> {
+async function leasedVersions(store: Store, path: string): Promise<readonly number[]> {
   try {
     const content = await store.files.read(path)
-    if (!content) return Number.POSITIVE_INFINITY
+    if (!content) return []
     const lease = JSON.parse(new TextDecoder().decode(content)) as Partial<LeaseContent>
-    return Number.isSafeInteger(lease.lakeVersion) ? lease.lakeVersion! : EVERY_VERSION
+    const versions = [lease.lakeVersion, ...(lease.others ?? [])]
+    return versions.map((version) => (Number.isSafeInteger(version) ? version! : EVERY_VERSION))
   } catch {
-    return EVERY_VERSION
+    return [EVERY_VERSION]
   }
 }
 

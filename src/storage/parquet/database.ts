@@ -14,8 +14,12 @@ import { bindParameters } from './bind.ts'
 import type { Parameters } from './bind.ts'
 import { identifier } from './sql.ts'
 import { beginStream } from './whole-stream.ts'
-import { rowObjects, valueReader } from './values.ts'
+import { appendRows, columnsOf } from './result-table.ts'
+import type { ResultTable } from './result-table.ts'
+import { rowObjects } from './values.ts'
 import type { Row, Value } from './values.ts'
+
+export type { ResultColumn, ResultTable } from './result-table.ts'
 
 /** Bounds of an engine. */
 export interface DatabaseOptions {
@@ -28,18 +32,6 @@ export interface DatabaseOptions {
   readonly threads?: number
   /** Where large sorts and joins spill; made when needed, removed at close. */
   readonly temporaryDirectory?: string
-}
-
-/** A column of a result: its name and DuckDB type text. */
-export interface ResultColumn {
-  readonly name: string
-  readonly type: string
-}
-
-/** A whole result. */
-export interface ResultTable {
-  readonly columns: readonly ResultColumn[]
-  readonly rows: readonly (readonly Value[])[]
 }
 
 /** For all connections. To keep metadata of Parquet files is safe only because files of a lake never change. */
@@ -171,6 +163,8 @@ export class Session {
   /** The native call that runs now; closing must wait for it, and for nothing else. */
   #active: Promise<unknown> = Promise.resolve()
   #open = true
+  /** A transaction of `begin` is open. */
+  #begun = false
 
   constructor(connection: DuckDBConnection, owner: SessionOwner) {
     this.#connection = connection
@@ -253,6 +247,19 @@ export class Session {
     return this.#result(sql, parameters)
   }
 
+  /** Begins a transaction that sees the catalog which `touch` reads from as it is now. Closing ends it too. */
+  async begin(touch: string): Promise<void> {
+    this.#begun = true
+    await this.run(`BEGIN; ${touch}`)
+  }
+
+  /** Ends the transaction of `begin`, if one is open and not ended by a stream. */
+  async end(): Promise<void> {
+    if (!this.#begun) return
+    this.#begun = false
+    await this.run('ROLLBACK')
+  }
+
   /** Chunks of rows as they come; nothing else may run on this connection meanwhile, and nothing can. */
   async *stream(
     sql: string,
@@ -261,7 +268,8 @@ export class Session {
     const release = await this.#occupy()
     const run = (text: string): Promise<unknown> =>
       this.#guard(() => this.#connection.run(text), text)
-    const transaction = await beginStream(run)
+    const transaction = await beginStream(run, this.#begun)
+    this.#begun = false
     try {
       const result = await this.#guard(() => this.#start(sql, parameters), sql)
       const columns = columnsOf(result)
@@ -354,40 +362,5 @@ export class Session {
     } catch (error) {
       throw sqlError(error, sql)
     }
-  }
-}
-
-type Chunk = Awaited<ReturnType<DuckDBResult['fetchAllChunks']>>[number]
-
-function columnsOf(result: DuckDBResult): ResultColumn[] {
-  return result.columnNames().map((name, i) => ({ name, type: result.columnType(i).toString() }))
-}
-
-function appendRows(rows: Value[][], result: DuckDBResult, chunk: Chunk): void {
-  const base = rows.length
-  for (let row = 0; row < chunk.rowCount; row++) rows.push([])
-  for (let column = 0; column < chunk.columnCount; column++) {
-    const read = valueReader(result.columnType(column))
-    const values = columnValues(result, chunk, column)
-    for (let row = 0; row < values.length; row++) rows[base + row]!.push(read(values[row]!))
-  }
-}
-
-/** No text of JavaScript is longer than 512 MB. */
-function columnValues(
-  result: DuckDBResult,
-  chunk: Chunk,
-  column: number,
-): ReturnType<Chunk['getColumnValues']> {
-  try {
-    return chunk.getColumnValues(column)
-  } catch (cause) {
-    if ((cause as { code?: unknown }).code !== 'ERR_STRING_TOO_LONG') throw cause
-    const name = result.columnName(column)
-    throw new LakeError('OUT_OF_MEMORY', `column ${name} holds a text of more than 512 MB`, {
-      cause,
-      details: { column: name },
-      next: 'Ask for a part of it, for example with substr.',
-    })
   }
 }

@@ -8,16 +8,18 @@ type Run = (sql: string) => Promise<unknown>
 export interface StreamTransaction {
   /** Throws unless every part came. `again` runs the streamed statement behind other words. */
   checkWhole(rowCount: number, again: Run): Promise<void>
-  /** Ends it, if it was begun here. */
+  /** Ends it, if it is the stream's own. */
   end(): Promise<void>
 }
 
-/** Begins a transaction for a stream, or goes on in the one there is. */
-export async function beginStream(run: Run): Promise<StreamTransaction> {
-  let own = await run('BEGIN').then(
-    () => true,
-    () => false,
-  )
+/** Begins a transaction for a stream, or takes over the one `begun` for it, or goes on in another. */
+export async function beginStream(run: Run, begun: boolean): Promise<StreamTransaction> {
+  let own =
+    begun ||
+    (await run('BEGIN').then(
+      () => true,
+      () => false,
+    ))
   const end = async (): Promise<void> => {
     if (own) await run('ROLLBACK').catch(() => undefined)
     own = false

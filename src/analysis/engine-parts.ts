@@ -1,0 +1,51 @@
+/** What an engine stands on, and what a statement of it holds. */
+import type { LakeRecord } from '../storage/lake/record.ts'
+import type { Lease } from '../storage/lake/lease.ts'
+import type { Store } from '../storage/lake/store.ts'
+import type { Database, Session } from '../storage/parquet/database.ts'
+import type { FileTrust } from '../storage/parquet/file-trust.ts'
+import type { AttachedTable } from './attached.ts'
+import type { Display } from './display.ts'
+import type { Knowledge } from './knowledge.ts'
+import type { ResidentState } from './resident.ts'
+
+/** What an engine of a date needs of the engine that it was made from. */
+export interface Parent {
+  readonly leased: boolean
+  /** Begins while memory holds a state; false if it holds another by now. */
+  beginAt(state: ResidentState, begin: () => Promise<void>): Promise<boolean>
+}
+
+/** What an engine stands on. */
+export interface EngineParts {
+  readonly store: Store
+  readonly database: Database
+  readonly trust: FileTrust
+  readonly record: LakeRecord
+  readonly follow: boolean
+  readonly lease: Lease | undefined
+  readonly resident: readonly string[]
+  readonly timeoutMs: number
+  /** Unqualified names are those of the old file of a migration. */
+  readonly oldNames?: boolean
+  /** Delta tables from elsewhere, which stay at their version. */
+  readonly attached: readonly AttachedTable[]
+  /** The catalog that the views stand in, where it is not the first one. */
+  readonly catalog?: string | undefined
+  /** For an engine of a date: what it knows, and the memory of its parent. */
+  readonly dated?: {
+    readonly knowledge: Knowledge
+    readonly memory: ResidentState
+    readonly parent: Parent
+    /** The parent keeps the version no longer. */
+    readonly release: () => Promise<void>
+  }
+}
+
+/** A statement under way, and the version that it reads. */
+export interface Held {
+  readonly session: Session
+  readonly display: Display
+  /** Ends the doubt about files that the statement brought with it. */
+  readonly trustAgain?: () => Promise<void>
+}
