@@ -11,6 +11,8 @@ const STAMP = 'node_modules/.cache/marketlake-build'
 const TOOLS = [
   'scripts/build.mjs',
   'scripts/bundle-cli.mjs',
+  'scripts/bundle-duckdb.mjs',
+  'scripts/licenses.mjs',
   'tsconfig.json',
   'tsconfig.build.json',
   'package.json',
@@ -45,7 +47,8 @@ const hash = sourceHash()
 if (!process.argv.includes('--if-changed') || !isBuilt(hash)) {
   const tsc = join('node_modules', 'typescript', 'bin', 'tsc')
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
-  execFileSync(process.execPath, ['scripts/bundle-cli.mjs'], { stdio: 'inherit' })
+  for (const bundle of ['duckdb', 'cli'])
+    execFileSync(process.execPath, [`scripts/bundle-${bundle}.mjs`], { stdio: 'inherit' })
   mkdirSync(join('node_modules', '.cache'), { recursive: true })
   writeFileSync(STAMP, hash)
 }

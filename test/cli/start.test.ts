@@ -1,4 +1,5 @@
 /** What a start of the command loads: as little as it needs, because loading is most of a short command's time. */
+import { spawnSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -78,7 +79,29 @@ describe('a command loads', () => {
   })
 })
 
+test('the library loads the JavaScript of DuckDB as one file, when an engine is opened', () => {
+  const into = join(folder, 'library')
+  const script = `
+    const { openLake } = await import('./dist/index.js')
+    const lake = await openLake(process.argv[1])
+    await lake.database()
+    await lake.close()`
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', script, lake],
+    { env: { ...process.env, NODE_V8_COVERAGE: into }, encoding: 'utf8' },
+  )
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  const files = readdirSync(into).flatMap((file) => scriptsOf(join(into, file)))
+  const ofDuckDb = files.filter((url) => /node-api/.test(url))
+  expect(ofDuckDb.map((url) => url.replace(/.*\/dist\//, ''))).toEqual([
+    'storage/parquet/node-api.cjs',
+  ])
+})
+
 test('the licences of what is bundled are in the package', () => {
+  const ofLibrary = readFileSync('dist/storage/parquet/LICENSES.txt', 'utf8')
+  expect(ofLibrary).toMatch(/^@duckdb\/node-api \d+\./m)
   const text = readFileSync('dist/cli/LICENSES.txt', 'utf8')
   for (const name of ['commander', '@duckdb/node-api', 'hyparquet', 'smol-toml', 'croner'])
     expect(text).toMatch(new RegExp(`^${name} \\d+\\.`, 'm'))
