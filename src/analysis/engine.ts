@@ -95,8 +95,9 @@ export async function openEngine(
   }
   const record = at === undefined ? await refreshHead(store) : await recordAt(store, at)
   const lease = options.lease === false ? undefined : await takeLease(store, record)
+  let database: Database | undefined
   try {
-    const database = await Database.open(options)
+    database = await Database.open(options)
     if (options.sqlite !== undefined) await attachSqlite(database, options.sqlite)
     const { oldNames = false } = options
     const catalog = resident.length > 0 ? RESIDENT_CATALOG : undefined
@@ -106,6 +107,7 @@ export async function openEngine(
     return new AnalysisEngine({ store, database, trust, lease, timeoutMs, ...shown })
   } catch (error) {
     await lease?.close()
+    await database?.close()
     throw error
   }
 }

@@ -13,6 +13,8 @@ export interface StatementOptions {
 /** An engine that does not answer an interrupt for so long is no longer waited for. */
 const PATIENCE_MS = 2000
 const INTERRUPT_EVERY_MS = 20
+/** The longest time of a timer, 24 days; no statement runs so long. */
+const TIMER_MS_MAX = 2 ** 31 - 1
 
 /** Runs work on a connection within limits. */
 export async function limited<T>(
@@ -81,7 +83,9 @@ export function startLimit(session: Session, options: StatementOptions): Limit |
   const cancel = (): void => stop(cancelled())
   if (signal?.aborted) reached = cancelled()
   signal?.addEventListener('abort', cancel, { once: true })
-  if (timeoutMs !== undefined) timers.push(setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs))
+  // Node takes a longer time for none at all.
+  if (timeoutMs !== undefined && timeoutMs <= TIMER_MS_MAX)
+    timers.push(setTimeout(() => stop(timedOut(timeoutMs)), timeoutMs))
   return {
     failed,
     check: () => {

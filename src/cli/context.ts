@@ -52,9 +52,19 @@ export async function writeData(data: string): Promise<void> {
   const text = process.stdout.isTTY ? visible(data) : data
   await new Promise<void>((resolve, reject) => {
     process.stdout.write(text, (error) => {
-      if (error && (error as NodeJS.ErrnoException).code !== 'EPIPE') reject(error)
+      if (error && (error as NodeJS.ErrnoException).code !== 'EPIPE') reject(notWritten(error))
       else resolve()
     })
+  })
+}
+
+/** The disk under stdout is full, for example. */
+function notWritten(cause: Error): LakeError {
+  const { code } = cause as NodeJS.ErrnoException
+  return new LakeError('IO_ERROR', `the answer could not be written: ${messageOf(cause)}`, {
+    details: { stream: 'stdout', ...(code !== undefined && { errno: code }) },
+    cause,
+    next: 'Make space where stdout leads to. What the command did to the lake is done; `marketlake history` shows it.',
   })
 }
 
@@ -92,17 +102,19 @@ export function errorDocument(error: unknown): Readonly<Record<string, unknown>>
   return { code, message: messageOf(error), details, next: next ?? null }
 }
 
-/** Reports an error and returns its exit code. */
+/** Reports an error and returns its exit code. Where stdout takes no document, it is told in words. */
 export async function reportError(error: unknown, json: boolean): Promise<number> {
-  const known = error instanceof LakeError
-  if (json) await writeDocument({ error: errorDocument(error) })
-  else {
-    writeWords(`error: ${messageOf(error)}\n`)
-    if (known) writeWords(placeText(error))
-    if (known && error.next !== undefined) writeWords(`  next: ${error.next}\n`)
-    if (!known && error instanceof Error) writeWords(`${error.stack ?? ''}\n`)
-  }
+  if (!json) reportInWords(error)
+  else await writeDocument({ error: errorDocument(error) }).catch(() => reportInWords(error))
   return exitCodeOf(error)
+}
+
+function reportInWords(error: unknown): void {
+  const known = error instanceof LakeError
+  writeWords(`error: ${messageOf(error)}\n`)
+  if (known) writeWords(placeText(error))
+  if (known && error.next !== undefined) writeWords(`  next: ${error.next}\n`)
+  if (!known && error instanceof Error) writeWords(`${error.stack ?? ''}\n`)
 }
 
 /** The line of a statement in which an error stands, with a mark below the place. */

@@ -7,6 +7,8 @@ process.env['UV_THREADPOOL_SIZE'] ??= '16'
 
 const interruption = new AbortController()
 let signals = 0
+/** Something of the answer could not be written. */
+let lost = false
 
 function onSignal(name: 'SIGINT' | 'SIGTERM'): void {
   const code = name === 'SIGINT' ? EXIT.interrupted : EXIT.terminated
@@ -27,6 +29,9 @@ function listen(): void {
   process.on('SIGTERM', () => onSignal('SIGTERM'))
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(EXIT.ok)
+    // Help, for example, is written by others, who do not wait for it.
+    lost = true
+    process.exitCode ||= EXIT.error
   })
   // Whoever no longer listens to words does not stop the work.
   process.stderr.on('error', () => undefined)
@@ -36,5 +41,6 @@ function listen(): void {
 export async function run(): Promise<void> {
   listen()
   const code = await runCommand(process.argv.slice(2), interruption.signal)
-  process.exitCode = signals > 0 ? (process.exitCode ?? code) : code
+  if (signals > 0) process.exitCode ??= code
+  else process.exitCode = code || (lost ? EXIT.error : EXIT.ok)
 }

@@ -1,4 +1,5 @@
 /** The plan of a sync: the batches that sources want, without those that an unfinished run has done. */
+import { LakeError } from '../model/errors.ts'
 import type { Batch, Collector } from './collector.ts'
 import { lakeFacts } from './facts.ts'
 import { finishedUnits, unitKey } from './journal.ts'
@@ -6,6 +7,7 @@ import type { PlannedBatch, SyncContext, SyncOptions, SyncPlan } from './sync-op
 
 /** Plans a sync: batches that an unfinished run has done are left out. */
 export async function planSync(context: SyncContext, options: SyncOptions): Promise<SyncPlan> {
+  refuseTurned(options)
   const batches: PlannedBatch[] = []
   let skipped = 0
   let minutes = 0
@@ -22,6 +24,15 @@ export async function planSync(context: SyncContext, options: SyncOptions): Prom
   const taken = batches.slice(0, options.limit ?? batches.length)
   const requests = taken.reduce((sum, batch) => sum + batch.requests, 0)
   return { batches: taken, skipped, requests, minutes: Math.ceil(minutes) }
+}
+
+/** To find nothing to do would look like success. */
+function refuseTurned({ since, until }: SyncOptions): void {
+  if (since === undefined || until === undefined || since <= until) return
+  throw new LakeError('INVALID_ARGUMENT', `there is nothing between ${since} and ${until}`, {
+    details: { since, until },
+    next: 'Write the earlier date behind --since and the later one behind --until.',
+  })
 }
 
 async function wantedBatches(

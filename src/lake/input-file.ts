@@ -184,13 +184,34 @@ export function withTimezone(
   timezone: string | undefined,
 ): string {
   const local = columns.filter((c) => /^TIMESTAMP(_S|_MS|_NS)?$/.test(c.duckdbType))
-  if (local.length === 0 || timezone === 'ntz') return sql
+  if (local.length === 0) return sql
   if (timezone === undefined) throw noZone(local[0]!.name)
-  const zoned = local.map(
-    (c) =>
-      `timezone(${literal(timezone)}, CAST(${identifier(c.name)} AS TIMESTAMP)) AS ${identifier(c.name)}`,
-  )
+  const zoned = local.map(({ name }) => {
+    const value = `CAST(${identifier(name)} AS TIMESTAMP)`
+    const stored = timezone === 'ntz' ? value : `timezone(${literal(timezone)}, ${value})`
+    return `${stored} AS ${identifier(name)}`
+  })
   return `SELECT * REPLACE (${zoned.join(', ')}) FROM (${sql})`
+}
+
+/** Timestamps of a table have microseconds: what stands behind them would be cut off without a word. */
+export async function refuseNanoseconds(
+  session: Session,
+  sql: string,
+  columns: readonly { readonly name: string; readonly duckdbType: string }[],
+): Promise<void> {
+  for (const { name } of columns.filter((c) => c.duckdbType === 'TIMESTAMP_NS')) {
+    const value = identifier(name)
+    const [bad] = await session.rows<{ text: string }>(
+      `SELECT CAST(${value} AS VARCHAR) AS text FROM (${sql})
+       WHERE CAST(CAST(${value} AS TIMESTAMP) AS TIMESTAMP_NS) IS DISTINCT FROM ${value} LIMIT 1`,
+    )
+    if (!bad) continue
+    throw new LakeError('TYPE_MISMATCH', `column ${name}: ${bad.text} has nanoseconds`, {
+      details: { column: name, value: bad.text },
+      next: 'Round the column to microseconds first, or write it as a text.',
+    })
+  }
 }
 
 /** Types that no table holds get the nearest that loses nothing; values that do not fit are an error. */

@@ -23,6 +23,7 @@ import {
   formatOf,
   inputRelation,
   parseCell,
+  refuseNanoseconds,
   storableTypes,
   withTimezone,
 } from './input-file.ts'
@@ -143,6 +144,7 @@ async function materialize(
     .columnNames()
     .map((column, i) => ({ name: column, duckdbType: described.columnType(i).toString() }))
   refuseRounded(columns, relation.rounded)
+  await refuseNanoseconds(session, raw, columns)
   const storable = storableTypes(withTimezone(raw, columns, options.timezone), columns)
   const share = (): Promise<number> => session.share(name, storable)
   await (columns.length >= WIDE_COLUMNS && session.threads <= 2 ? session.apart(share) : share())

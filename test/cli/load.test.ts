@@ -102,6 +102,21 @@ describe('what goes in', () => {
     const { document } = await json('query', 'SELECT t FROM times')
     expect(document.rows).toEqual([['2024-01-02T01:30:00Z']])
   })
+
+  test('timestamps that count nanoseconds come in where they have none, and are refused where they have', async () => {
+    const write = (name: string, time: string): Promise<unknown> =>
+      session().run(
+        `COPY (SELECT 1 AS k, TIMESTAMP_NS '${time}' AS t) TO '${join(directory, name)}' (FORMAT parquet)`,
+      )
+    await write('whole.parquet', '2024-01-02 09:30:00.123456')
+    await write('cut.parquet', '2024-01-02 09:30:00.123456789')
+    for (const zone of ['ntz', 'UTC']) {
+      const into = `ns_${zone}`.toLowerCase()
+      const load = (name: string) => json('load', into, name, '--key', 'k', '--timezone', zone)
+      expect((await load('cut.parquet')).document.error).toMatchObject({ code: 'TYPE_MISMATCH' })
+      expect((await load('whole.parquet')).code).toBe(0)
+    }
+  })
 })
 
 describe('what is refused leaves nothing behind', () => {

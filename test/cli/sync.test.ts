@@ -44,6 +44,11 @@ describe('Ctrl-C', () => {
   })
 })
 
+test('dates that are turned round are refused, and not a sync that finds nothing to do', async () => {
+  const { code, stdout } = await runHere('--json', 'sync', '--since', '2025', '--until', '2024')
+  expect([code, JSON.parse(stdout).error.code]).toEqual([2, 'INVALID_ARGUMENT'])
+})
+
 describe('a source has one holder in a lake', () => {
   test('the second is told who it is, with exit code 11; readers are not concerned', async () => {
     const waiting = stick()

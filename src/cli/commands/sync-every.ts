@@ -1,12 +1,13 @@
 /** `sync --every`: stays up and syncs on a schedule, in Shanghai time. */
 import { Cron } from 'croner'
 import { openLake } from '../../lake/lake.ts'
+import { planLakeSync } from '../../lake/sync.ts'
 import { LakeError, messageOf } from '../../model/errors.ts'
 import type { CliContext } from '../context.ts'
 import { reportError, say } from '../context.ts'
 import { EXIT } from '../exit-code.ts'
 import type { SyncCommandOptions } from './sync.ts'
-import { syncOnce } from './sync.ts'
+import { syncOnce, wantedOf } from './sync.ts'
 
 const ZONE = 'Asia/Shanghai'
 /** A timer stands still while the machine sleeps, so the clock is read at least this often. */
@@ -22,20 +23,28 @@ export async function syncEvery(
   options: SyncCommandOptions,
 ): Promise<number> {
   const schedule = scheduleOf(pattern)
-  await checkLake(context)
+  await checkPlan(context, options)
   const each: CliContext = { ...context, json: options.jsonl ?? false }
+  let begunMs = Date.now()
   while (!context.signal.aborted) {
-    const next = schedule.nextRun()
+    const next = nextSync(schedule, begunMs, Date.now())
     if (!next) throw badPattern(pattern, 'it names no moment to come')
     say(each, `next sync at ${momentText(next)} (${ZONE})`)
     await waitUntil(next.getTime(), context.signal)
+    begunMs = Date.now()
     if (!context.signal.aborted)
       await syncOnce(each, options).catch((e) => reportError(e, each.json))
   }
   return EXIT.interrupted
 }
 
-function scheduleOf(pattern: string): Cron {
+/** The first moment after the last run began, which may be past; after a clock that went back, the first from now on. */
+export function nextSync(schedule: Cron, begunMs: number, nowMs: number): Date | null {
+  return schedule.nextRun(new Date(Math.min(begunMs, nowMs)))
+}
+
+/** A pattern as a schedule that starts nothing by itself. */
+export function scheduleOf(pattern: string): Cron {
   try {
     return new Cron(pattern, { timezone: ZONE, paused: true })
   } catch (error) {
@@ -52,9 +61,13 @@ function badPattern(pattern: string, reason: string, cause?: unknown): LakeError
 }
 
 /** What fails now would fail each time. */
-async function checkLake(context: CliContext): Promise<void> {
+async function checkPlan(context: CliContext, options: SyncCommandOptions): Promise<void> {
   const lake = await openLake(context.lake, { lease: false })
-  await lake.close()
+  try {
+    await planLakeSync(lake, wantedOf(options))
+  } finally {
+    await lake.close()
+  }
 }
 
 function waitUntil(timeMs: number, signal: AbortSignal): Promise<void> {

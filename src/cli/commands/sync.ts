@@ -70,7 +70,8 @@ export async function syncOnce(context: CliContext, options: SyncCommandOptions)
   }
 }
 
-function wantedOf(options: SyncCommandOptions): LakeSyncOptions {
+/** What the options ask for. */
+export function wantedOf(options: SyncCommandOptions): LakeSyncOptions {
   const list = (text: string): string[] => text.split(',').map((item) => item.trim())
   return {
     ...(options.source !== undefined && { sources: list(options.source) }),
