@@ -145,6 +145,13 @@ const withResult = async (work) => (await work, done)
  */
 const writingOldFile = (operation) => ({ ...operation, writesOldFile: true })
 
+async function synced(lake, batch, { api }, options = {}) {
+  const sources = [collectorOf(batch)]
+  const { outcome, failed } = await api.sync(lake, { sources, tables: ['news'], ...options })
+  if (outcome === 'failed') throw Object.assign(new Error(failed[0]?.message), { code: 'SYNC' })
+  return { kind: outcome === 'unchanged' ? 'committed' : outcome }
+}
+
 /** By name: the world it needs, and what it does. The same must be possible again after any failure. */
 export const OPERATIONS = {
   append: on('plain', (lake, batch) =>
@@ -177,14 +184,12 @@ export const OPERATIONS = {
     const { outcome } = await api.loadFiles(lake, 'facts', [join(directory, 'more.csv')])
     return outcome
   }),
-  sync: on('plain', async (lake, batch, { api }) => {
-    const { outcome, failed } = await api.sync(lake, {
-      sources: [collectorOf(batch)],
-      tables: ['news'],
-    })
-    if (outcome === 'failed') throw Object.assign(new Error(failed[0]?.reason), { code: 'SYNC' })
-    return outcome === 'partial' ? { kind: 'partial' } : done
-  }),
+  sync: {
+    ...on('plain', synced),
+    // What came in although nobody knew it is not fetched again, so nothing would finish the Delta logs.
+    again: (api, directory, batch) =>
+      onLake(api, directory, (lake) => synced(lake, batch, { api }, { restart: true })),
+  },
   optimize: on('plain', (lake) => withResult(lake.optimize())),
   vacuum: on('plain', (lake) => withResult(lake.vacuum({ apply: true }))),
   maintained: on(
@@ -248,6 +253,7 @@ export const OPERATIONS = {
       await lake.close()
       return done
     },
+    settles: false,
     /** One that was made is not made again. */
     again: async (api, world) => {
       const options = { maintenance: false, onWarning: () => undefined }

@@ -132,7 +132,7 @@ async function problemsOf(operation, batch, fault, { outcome, descriptors }) {
   if (then.outcome.kind !== 'committed')
     problems.push(`the same operation then: ${JSON.stringify(then.outcome)}`)
   // Where the same is not written again the Delta logs may wait for the next write.
-  problems.push(...(await lakeProblems(root, once && !OPERATIONS[operation].again)))
+  problems.push(...(await lakeProblems(root, once && OPERATIONS[operation].settles !== false)))
   return problems
 }
 

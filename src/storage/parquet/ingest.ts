@@ -7,7 +7,7 @@ import { findField, schemaOf } from '../../model/schema.ts'
 import { cellWriter } from './cell.ts'
 import type { CellWriter } from './cell.ts'
 import type { Session } from './database.ts'
-import { duckdb } from './duckdb.ts'
+import { duckdb, sqlError } from './duckdb.ts'
 import { identifier } from './sql.ts'
 import { duckdbType } from './types.ts'
 
@@ -165,9 +165,9 @@ async function append(
       )
       if (chunks % CHUNKS_PER_TURN === CHUNKS_PER_TURN - 1) await nextTurn()
     }
-    appender.flushSync()
+    inOurWords(() => appender.flushSync())
   } finally {
-    appender.closeSync()
+    inOurWords(() => appender.closeSync())
   }
 }
 
@@ -180,7 +180,16 @@ function appendChunk(
   const types = columns.map((_, i) => appender.columnType(i))
   const chunk = api.DuckDBDataChunk.create(types, rowCount)
   chunk.setColumns(columns)
-  appender.appendDataChunk(chunk)
+  inOurWords(() => appender.appendDataChunk(chunk))
+}
+
+/** Memory or the disk may be full here too. */
+function inOurWords(call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    throw sqlError(error)
+  }
 }
 
 function nextTurn(): Promise<void> {

@@ -6,7 +6,8 @@ import { field, schemaOf } from '../../../src/model/schema.ts'
 import type { PrimitiveType } from '../../../src/model/schema.ts'
 import { localFiles } from '../../../src/storage/files/local.ts'
 import { fileSchema, misfit, relationSchema } from '../../../src/storage/parquet/inspect.ts'
-import { appendRows, createTemporary } from '../../../src/storage/parquet/ingest.ts'
+import { Database } from '../../../src/storage/parquet/database.ts'
+import { appendRows, createTemporary, receiveInput } from '../../../src/storage/parquet/ingest.ts'
 import { scanSql } from '../../../src/storage/parquet/scan.ts'
 import { rowGroupRows, writeParquet } from '../../../src/storage/parquet/write.ts'
 import { useEngine } from '../../support/engine.ts'
@@ -38,6 +39,22 @@ test('a file has a fresh name, its size, its rows and its hash', async () => {
   expect(readdirSync(directory)).toEqual([written!.name])
   expect(written!.rows).toBe(10)
   expect(written!.sha256).toBe(await localFiles.hash(`${directory}/${written!.name}`))
+})
+
+test('rows that do not fit into memory say so', async () => {
+  const small = await Database.open({ memoryLimit: '4MB', threads: 1, temporaryDirectory: '' })
+  try {
+    const fields = Array.from({ length: 100 }, (_, i) => field(`c${String(i)}`, 'double'))
+    const row = Object.fromEntries(fields.map((f, i) => [f.name, i]))
+    const rows = Array.from({ length: 20_000 }, () => row)
+    await small.using((one) =>
+      expect(receiveInput(one, 'given', schemaOf(fields), rows, 't')).rejects.toMatchObject({
+        code: 'OUT_OF_MEMORY',
+      }),
+    )
+  } finally {
+    await small.close()
+  }
 })
 
 test('52: without rows there is no file', async () => {
