@@ -101,6 +101,34 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   'read.source': ['lake', 'duckdb', ''],
 }
 
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0
+const isAmount = (value: unknown): boolean => Number.isFinite(value) && Number(value) >= 0
+const isMemory = (value: unknown): boolean =>
+  /^\s*\d+(\.\d+)?\s*([kmgt]i?b|b|bytes?|%)\s*$/i.test(String(value))
+const isAddress = (value: unknown): boolean =>
+  value === '' || (URL.canParse(String(value)) && /^https?:/i.test(String(value)))
+
+/** What a value must be besides its type, by the last word of its key: one that is wrong fails here and not in an engine. */
+const FORMS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  versions: isDuration,
+  files: isDuration,
+  staged: isDuration,
+  max_seconds: isAmount,
+  pace_ms: isAmount,
+  threads: isCount,
+  concurrency: isCount,
+  memory: isMemory,
+  base_url: isAddress,
+}
+
+function isDuration(value: unknown): boolean {
+  try {
+    return parseDuration(String(value)) >= 0
+  } catch {
+    return false
+  }
+}
+
 /** Settings that are never printed. */
 const SECRETS = new Set(['sources.tushare.token'])
 
@@ -137,7 +165,10 @@ async function configEntries(
   return Object.entries(DEFAULTS).map(([key, value]): ConfigEntry => {
     const name = ENVIRONMENT[key]
     const fromEnvironment = name === undefined ? undefined : environment[name]
-    if (fromEnvironment) return { key, value: fromEnvironment, origin: 'environment' }
+    if (fromEnvironment) {
+      checkSetting(name!, key, fromEnvironment)
+      return { key, value: fromEnvironment, origin: 'environment' }
+    }
     const found = written.get(key) as Setting | undefined
     return found === undefined
       ? { key, value, origin: 'default' }
@@ -182,12 +213,14 @@ function checkSetting(path: string, key: string, value: unknown): void {
     ? Array.isArray(value) && value.every((item) => typeof item === 'string')
     : typeof value === typeof expected
   const choices = CHOICES[key]
-  if (fits && (choices === undefined || choices.includes(String(value)))) return
+  const form = FORMS[key.split('.').at(-1)!] ?? (() => true)
+  if (fits && form(value) && (choices === undefined || choices.includes(String(value)))) return
+  const example = form === isAddress ? 'http://127.0.0.1:8080' : expected
   throw new LakeError(
     'INVALID_CONFIG',
-    `${path}: ${key} must ${choices ? `be one of ${choices.map((choice) => choice || 'empty').join(', ')}` : `look like ${JSON.stringify(expected)}`}`,
+    `${path}: ${key} must ${choices ? `be one of ${choices.map((choice) => choice || 'empty').join(', ')}` : `look like ${JSON.stringify(example)}`}`,
     {
-      details: { path, key, found: typeof value },
+      details: { path, key, found: typeof value, ...(fits && { value }) },
       next: 'Correct the value, or delete the line.',
     },
   )

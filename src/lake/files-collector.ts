@@ -63,11 +63,11 @@ async function tablesIn(files: Files, folder: string): Promise<Map<string, strin
   for (const name of await visible(files, folder)) {
     const path = join(folder, name)
     const stat = await files.stat(path)
-    const inside = stat?.kind === 'directory' ? await visible(files, path) : []
-    for (const child of inside.filter(isInputFile)) {
-      found.push({ table: name, path: join(path, child) })
-    }
-    if (stat?.kind === 'file' && isInputFile(name)) found.push({ table: tableOf(name), path })
+    if (stat?.kind === 'directory')
+      for (const child of (await visible(files, path)).filter(isInputFile))
+        found.push({ table: name, path: join(path, child) })
+    // A link is named by whoever reads it, and not left out.
+    else if (stat && isInputFile(name)) found.push({ table: tableOf(name), path })
   }
   for (const { table } of found) checkTableName(table)
   return new Map(

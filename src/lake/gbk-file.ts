@@ -38,6 +38,7 @@ export async function withUtf8Copies<T>(
 async function textOf(files: Files, path: string): Promise<string> {
   const { sizeBytes = 0 } = (await files.stat(path)) ?? {}
   const content = sizeBytes <= BYTES_MAX ? await files.read(path) : undefined
+  if (content && isDamagedUtf8(content)) throw damaged(path)
   for (const encoding of content ? ['utf-8', 'gb18030'] : []) {
     try {
       return new TextDecoder(encoding, { fatal: true }).decode(content)
@@ -48,5 +49,22 @@ async function textOf(files: Files, path: string): Promise<string> {
   throw new LakeError('CORRUPT_FILE', `${path} is neither UTF-8 nor GBK, or too large to tell`, {
     details: { path, sizeBytes },
     next: 'Save it as UTF-8.',
+  })
+}
+
+/**
+ * True for UTF-8 with a few bytes that are wrong. Most of it would pass for GBK as well, as other words. What is GBK
+ * has hardly a character that could be UTF-8's three bytes of a Chinese one.
+ */
+function isDamagedUtf8(content: Uint8Array): boolean {
+  const text = new TextDecoder('utf-8').decode(content)
+  const wrong = text.match(/\uFFFD/g)?.length ?? 0
+  return wrong > 0 && wrong * 2 <= (text.match(/[\u0800-\uFFFC]/g)?.length ?? 0)
+}
+
+function damaged(path: string): LakeError {
+  return new LakeError('CORRUPT_FILE', `${path} is UTF-8 with bytes that do not belong there`, {
+    details: { path },
+    next: 'It was cut or damaged: fetch or export it again.',
   })
 }

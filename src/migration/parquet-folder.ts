@@ -30,7 +30,7 @@ const PART = /^([A-Za-z_]\w*)=(.*)$/
 export async function lookThrough(files: Files, directory: string): Promise<Folder> {
   const found = new Map<string, { paths: string[]; columns: Set<string> }>()
   const left: string[] = []
-  for (const path of await filesBelow(files, directory, 0)) {
+  for (const path of await filesBelow(files, directory, 0, left)) {
     const parts = relative(directory, path).split(sep)
     const file = parts.pop()!
     if (file.startsWith('.') || file.startsWith('_') || !file.endsWith('.parquet')) {
@@ -74,14 +74,21 @@ function isTable(key: string): boolean {
   return key === 'type'
 }
 
-async function filesBelow(files: Files, directory: string, depth: number): Promise<string[]> {
-  if (depth > DEPTH_MAX) return []
+/** Links are not followed, nor directories without end; they are left out by name. */
+async function filesBelow(
+  files: Files,
+  directory: string,
+  depth: number,
+  left: string[],
+): Promise<string[]> {
   const found: string[] = []
   for (const name of await files.list(directory)) {
     const path = join(directory, name)
     const kind = (await files.stat(path))?.kind
-    if (kind === 'directory') found.push(...(await filesBelow(files, path, depth + 1)))
-    else if (kind === 'file') found.push(path)
+    if (kind === 'file') found.push(path)
+    else if (kind === 'directory' && depth < DEPTH_MAX)
+      found.push(...(await filesBelow(files, path, depth + 1, left)))
+    else left.push(path)
   }
   return found
 }

@@ -41,3 +41,14 @@ test('what is neither is refused by name', async () => {
     next: 'Save it as UTF-8.',
   })
 })
+
+test('UTF-8 that was cut is refused, and not taken for GBK, which says other words', async () => {
+  const lake = await newLake()
+  const path = gbkCsv(join(temporaryDirectory(), 'd.csv'), [
+    ...Buffer.from('平安银行').subarray(0, -1),
+  ])
+  await expect(loadFiles(lake, 'names', [path], { key: ['symbol', 'day'] })).rejects.toMatchObject({
+    code: 'CORRUPT_FILE',
+    next: 'It was cut or damaged: fetch or export it again.',
+  })
+})

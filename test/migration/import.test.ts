@@ -1,6 +1,6 @@
 /** Import, adoption and export: exact values, reports before anything is written, and the way back. */
 import { spawn } from 'node:child_process'
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { exportDatabase } from '../../src/lake/export-database.ts'
@@ -314,10 +314,11 @@ describe('an adoption', () => {
       ]),
     )
     writeFileSync(join(directory, 'indicators', '.tmp_symbol=1.parquet'), 'half')
+    symlinkSync('/nowhere.parquet', join(directory, 'indicators', 'symbol=2.parquet'))
     const lake: Lake = await newLake()
     const { files, outcome } = await adoptFolder(lake, directory)
     expect(outcome?.kind).toBe('committed')
-    expect(files).toHaveLength(1)
+    expect(files).toHaveLength(2)
     expect(await rowsOf(lake, 'SELECT symbol, roe_waa FROM fin_indicators ORDER BY 1')).toEqual([
       { symbol: '000001.SZ', roe_waa: 1.5 },
       { symbol: '600519.SH', roe_waa: 1.5 },
