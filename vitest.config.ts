@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { built } from './test/support/built.ts'
 import { leaveOut } from './test/support/leave-out.ts'
 import { SlowestFirst } from './test/support/slowest-first.ts'
 
@@ -17,10 +18,11 @@ export default defineConfig({
     sequence: { sequencer: SlowestFirst },
     projects: [
       {
-        plugins: [leaveOut()],
+        plugins: [leaveOut(), built()],
         test: {
           ...shared,
           name: 'quick',
+          server: { deps: { external: [/\/dist\//] } },
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.long.test.ts', 'test/**/*.interop.test.ts'],
           // A process and its modules serve many files: starting and loading them took a fifth of the time.
