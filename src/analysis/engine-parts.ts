@@ -2,10 +2,12 @@
 import type { LakeRecord } from '../storage/lake/record.ts'
 import type { Lease } from '../storage/lake/lease.ts'
 import type { Store } from '../storage/lake/store.ts'
+import type { Parameters } from '../storage/parquet/bind.ts'
 import type { Database, Session } from '../storage/parquet/database.ts'
 import type { FileTrust } from '../storage/parquet/file-trust.ts'
 import type { AttachedTable } from './attached.ts'
 import type { Display } from './display.ts'
+import type { StatementOptions } from './limits.ts'
 import type { Knowledge } from './knowledge.ts'
 import type { ResidentState } from './resident.ts'
 
@@ -48,4 +50,25 @@ export interface Held {
   readonly display: Display
   /** Ends the doubt about files that the statement brought with it. */
   readonly trustAgain?: () => Promise<void>
+}
+
+/** How far a stream has come, and at which version. */
+export interface StreamState {
+  display: Display | undefined
+  begun: boolean
+}
+
+/** What is asked. */
+export interface Statement {
+  readonly sql: string
+  readonly parameters?: Parameters | undefined
+  readonly options?: StatementOptions | undefined
+}
+
+/** A version to come back to. */
+export interface Pin {
+  /** Give it as `at` to see the same data again. */
+  readonly token: string
+  /** Until then the version is kept; undefined as long as a tag keeps it. */
+  readonly validUntil: Date | undefined
 }

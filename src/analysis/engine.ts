@@ -20,17 +20,19 @@ import { recordAt, validUntil } from '../storage/lake/time-travel.ts'
 import type { VersionSpec } from '../storage/lake/time-travel.ts'
 import { arrowStream } from './arrow.ts'
 import type { AttachedTable } from './attached.ts'
-import type { Completion, KnownColumn, KnownNames, Suggestion } from './completion.ts'
+import type { Completion, Suggestion } from './completion.ts'
 import { openCompletion } from './completion.ts'
 import type { Display } from './display.ts'
-import type { EngineParts, Held } from './engine-parts.ts'
+import type { EngineParts, Held, Pin, Statement, StreamState } from './engine-parts.ts'
 import {
   isMissingFile,
+  isStaleList,
   isUnknownTable,
   namingRelations,
   versionGone,
   withheldTable,
 } from './explain-error.ts'
+import { knownNames } from './known-names.ts'
 import type { StatementOptions } from './limits.ts'
 import { limited, startLimit, untilFailed } from './limits.ts'
 import { findLookAhead } from './look-ahead.ts'
@@ -42,6 +44,8 @@ import { attachSqlite } from './sqlite.ts'
 import { Stage } from './stage.ts'
 import { reportVintages } from './vintages.ts'
 import type { ReportVintage } from './vintages.ts'
+
+export type { Pin } from './engine-parts.ts'
 
 /** How an engine is opened. */
 export interface EngineOptions extends DatabaseOptions {
@@ -69,14 +73,6 @@ export interface AsOfOptions {
   readonly strict?: boolean
   /** Tables without a date of knowledge to show as they are. */
   readonly include?: readonly string[]
-}
-
-/** A version to come back to. */
-export interface Pin {
-  /** Give it as `at` to see the same data again. */
-  readonly token: string
-  /** Until then the version is kept; undefined as long as a tag keeps it. */
-  readonly validUntil: Date | undefined
 }
 
 const TIMEOUT_MS = 3_600_000
@@ -191,20 +187,41 @@ export class AnalysisEngine {
     parameters?: Parameters,
     options: StatementOptions = {},
   ): AsyncGenerator<ResultTable, void, undefined> {
+    for (let attempt = 1; ; attempt++) {
+      const before = this.#stage.display
+      const state: StreamState = { display: before, begun: false }
+      try {
+        yield* this.#streamOnce({ sql, parameters, options }, state)
+        return
+      } catch (error) {
+        if (state.begun || !(await this.#mayPass(error, before, attempt)))
+          throw await this.#explained(error, state.display ?? this.#stage.display)
+      }
+    }
+  }
+
+  async *#streamOnce(
+    { sql, parameters, options = {} }: Statement,
+    state: StreamState,
+  ): ReturnType<Session['stream']> {
     let held: Held | undefined
     let limit: ReturnType<typeof startLimit>
     let stuck = false
     try {
       held = await this.#stage.acquire(sql, parameters)
+      state.display = held.display
       limit = startLimit(held.session, options)
       limit?.check()
       const parts = held.session.stream(sql, parameters)
-      yield* limit ? untilFailed(parts, limit.failed) : parts
+      for await (const part of limit ? untilFailed(parts, limit.failed) : parts) {
+        state.begun = true
+        yield part
+      }
       limit?.check()
     } catch (error) {
       stuck = hasCode(error, 'TIMEOUT')
       limit?.check()
-      throw await this.#explained(error, held?.display ?? this.#stage.display)
+      throw error
     } finally {
       limit?.end()
       const closing = held?.session.close()
@@ -324,21 +341,27 @@ export class AnalysisEngine {
     await dated?.release()
   }
 
-  /** A file that is gone means that the version was vacuumed under us: a follower tries once on a newer one. */
   async #run<T>(statement: Statement, use: (session: Session) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const before = this.#stage.display
       try {
         return await this.#once(statement, use)
       } catch (error) {
-        if (this.#parts.follow && isMissingFile(error, this.#parts.store.root))
-          await this.#stage.advance()
-        const moved = this.#stage.display !== before && before !== undefined
-        const again = moved && (isStaleList(error) || isMissingFile(error, this.#parts.store.root))
-        if (!again || attempt === ATTEMPTS_MAX)
+        if (!(await this.#mayPass(error, before, attempt)))
           throw await this.#explained(error, before ?? this.#stage.display)
       }
     }
+  }
+
+  /**
+   * True if a statement that failed may pass when it starts again. A file that is gone means that the version was
+   * vacuumed under us: a follower tries on a newer one.
+   */
+  async #mayPass(error: unknown, before: Display | undefined, attempt: number): Promise<boolean> {
+    const gone = isMissingFile(error, this.#parts.store.root)
+    if (this.#parts.follow && gone) await this.#stage.advance()
+    const moved = this.#stage.display !== before && before !== undefined
+    return moved && (isStaleList(error) || gone) && attempt < ATTEMPTS_MAX
   }
 
   async #once<T>(statement: Statement, use: (session: Session) => Promise<T>): Promise<T> {
@@ -370,27 +393,4 @@ export class AnalysisEngine {
     const names = [...display.relations.keys()]
     return database.using((session) => namingRelations(error, session, names))
   }
-}
-
-/** The schemas that the views of an engine stand in; the last two and `meta` are made when they are named. */
-const COLUMNS = `SELECT table_schema AS "schema", table_name AS relation, column_name AS "column"
-  FROM information_schema.columns
-  WHERE table_catalog = current_database() AND table_schema IN ('main', 'meta', 'tushare', 'akshare')`
-
-async function knownNames(engine: AnalysisEngine, { relations }: Display): Promise<KnownNames> {
-  const columns = await engine.query<KnownColumn & Row>(COLUMNS)
-  const named = (kind: string): string[] =>
-    [...relations.values()].filter((r) => r.kind === kind).map((r) => r.name)
-  return { columns, tableMacros: named('table macro'), scalarMacros: named('scalar macro') }
-}
-
-interface Statement {
-  readonly sql: string
-  readonly parameters?: Parameters | undefined
-  readonly options?: StatementOptions | undefined
-}
-
-/** The views changed between telling a connection its lists and binding the statement. */
-function isStaleList(error: unknown): boolean {
-  return error instanceof LakeError && /cannot take NULL list/.test(error.message)
 }

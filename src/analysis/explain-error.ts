@@ -70,3 +70,8 @@ export function versionGone(error: LakeError, version: number): LakeError {
     next: 'Open the engine again. A lease, a tag or a longer [retention] versions keeps a version.',
   })
 }
+
+/** The views changed between telling a connection its lists and binding the statement. */
+export function isStaleList(error: unknown): boolean {
+  return error instanceof LakeError && /cannot take NULL list/.test(error.message)
+}

@@ -8,6 +8,7 @@ import { openLake } from '../../src/lake/lake.ts'
 import { field, schemaOf } from '../../src/model/schema.ts'
 import { listLeases } from '../../src/storage/lake/lease.ts'
 import { committed, newLake } from '../support/lake.ts'
+import { moveBeforeStart } from '../support/stage.ts'
 
 const engines: AnalysisEngine[] = []
 afterEach(async () => {
@@ -175,6 +176,17 @@ describe('versions', () => {
     }
     expect(rows).toBe(5000)
     expect(await leasedVersions(lake)).not.toContain(before)
+  })
+
+  test('a stream that meets a change of the views on its way starts again', async () => {
+    const lake = await newLake()
+    await bars(lake, '2024-01-02', 2)
+    const engine = await engineOf(lake)
+    await engine.initViews()
+    await lake.write('wider', (tx) => tx.widen('daily', [field('turnover', 'double')]))
+    moveBeforeStart()
+    const { value } = await engine.stream('SELECT * FROM daily').next()
+    expect(value!.columns.map((column) => column.name)).toContain('turnover')
   })
 
   test('each version that a stream reads is protected, not the oldest alone', async () => {
