@@ -1,6 +1,7 @@
 /** What the lake knows that helps sources to cut their batches: the list of stocks, the calendar, what is stored. */
 import { seedCalendar } from '../model/calendar.ts'
 import { shanghaiDate } from '../model/date.ts'
+import { literal } from '../storage/parquet/sql.ts'
 import { history } from '../storage/lake/catalog.ts'
 import type { BatchRequest, ListedSymbol } from './collector.ts'
 import type { SyncContext } from './sync-options.ts'
@@ -40,7 +41,27 @@ async function tradingDays(context: SyncContext): Promise<string[]> {
 /** Records that are looked at; what was stored before is fetched once more. */
 const RECORDS_MAX = 5000
 
+/**
+ * Days that a source has stored: what the history tells, as far as the table holds it still. A restore, a drop or a
+ * deletion takes rows away and leaves the history.
+ */
 async function storedPeriods(
+  context: SyncContext,
+  source: string,
+  table: string,
+): Promise<Set<string>> {
+  const told = await toldPeriods(context, source, table)
+  if (told.size === 0) return told
+  const there = await context.read<{ day: string; own: boolean }>(
+    table,
+    `SELECT CAST(trade_date AS VARCHAR) AS day, bool_or(source = ${literal(source)}) AS own FROM rows GROUP BY 1`,
+  )
+  // Another source may have taken the series over; then nothing is missing that this one should bring again.
+  if (there.length > 0 && !there.some(({ own }) => own)) return told
+  return new Set(there.flatMap(({ day }) => (told.has(day) ? [day] : [])))
+}
+
+async function toldPeriods(
   context: SyncContext,
   source: string,
   table: string,

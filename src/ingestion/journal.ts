@@ -43,8 +43,8 @@ const RESUME_MS = 20 * 3_600_000
 
 /**
  * Units that need not be fetched again, as `source|table|period`: those that were checked lately, since the first of
- * the unfinished runs that lie behind us. After a run that came to its end nothing is skipped. A moment that is still
- * to come says nothing: the clock was moved back since.
+ * the unfinished runs that lie behind us. After a run that came to its end nothing is skipped, nor what a restore or a
+ * drop may have taken away since. A moment that is still to come says nothing: the clock was moved back since.
  */
 export async function finishedUnits(store: Store, source: string): Promise<Set<string>> {
   const runs = (await readJournals(store)).filter((run) => run.source === source)
@@ -53,11 +53,13 @@ export async function finishedUnits(store: Store, source: string): Promise<Set<s
   const done = new Set<string>()
   if (open.length === 0) return done
   const nowMs = store.effects.now()
-  const sinceMs = Math.max(open[0]!.startedMs, nowMs - RESUME_MS)
+  const records = await history(store, { limit: HISTORY_MAX })
+  const undone = records.find(({ operation }) => UNDOING.has(operation))
+  const sinceMs = Math.max(open[0]!.startedMs, nowMs - RESUME_MS, undone?.timestamp ?? 0)
   const counts = (timeMs: number): boolean => timeMs >= sinceMs && timeMs <= nowMs
   for (const run of open)
     for (const unit of run.units) if (counts(unit.checkedMs)) done.add(unitKey(unit))
-  for (const record of await history(store, { limit: HISTORY_MAX })) {
+  for (const record of records) {
     if (record.timestamp < sinceMs) break
     if (!counts(record.timestamp)) continue
     for (const unit of record.units) if (unit.source === source) done.add(unitKey(unit))
@@ -66,6 +68,7 @@ export async function finishedUnits(store: Store, source: string): Promise<Set<s
 }
 
 const HISTORY_MAX = 10_000
+const UNDOING = new Set(['RESTORE', 'DROP'])
 
 /** The identity of a unit. */
 export function unitKey(unit: {

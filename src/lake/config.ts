@@ -104,7 +104,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0
 const isAmount = (value: unknown): boolean => Number.isFinite(value) && Number(value) >= 0
 const isMemory = (value: unknown): boolean =>
-  /^\s*\d+(\.\d+)?\s*([kmgt]i?b|b|bytes?|%)\s*$/i.test(String(value))
+  /^\s*\d+(\.\d+)?\s*([kmgt](i?b)?|b|bytes?)\s*$/i.test(String(value))
 const isAddress = (value: unknown): boolean =>
   value === '' || (URL.canParse(String(value)) && /^https?:/i.test(String(value)))
 

@@ -35,7 +35,8 @@ export function planLakeSync(lake: Lake, options: LakeSyncOptions = {}): Promise
   return planSync(contextOf(lake), resolved(lake, options))
 }
 
-function contextOf(lake: Lake): Parameters<typeof sync>[0] {
+/** What a sync needs of a lake. */
+export function contextOf(lake: Lake): Parameters<typeof sync>[0] {
   return {
     store: lake.store,
     write: (note, callback, how) => lake.write(note, callback, how),

@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openLake } from '../../src/lake/lake.ts'
 import type { Lake } from '../../src/lake/lake.ts'
-import { syncLake } from '../../src/lake/sync.ts'
+import { lakeFacts } from '../../src/ingestion/facts.ts'
+import { contextOf, syncLake } from '../../src/lake/sync.ts'
 import { realEffects } from '../../src/model/effects.ts'
+import { newLake } from '../support/lake.ts'
 import { sourceLake } from '../support/source-lake.ts'
 
 const RANGE = { since: '2022-09-30', until: '2022-12-31' }
@@ -53,4 +55,30 @@ test('a clock that was moved back makes nothing look done', async () => {
   forgetEnd(lake)
   expect(await at(lake, 0)).toMatchObject({ batches: 2, skipped: 0, failed: [] })
   expect(await at(lake, 0)).toMatchObject({ batches: 2, skipped: 0 })
+})
+
+test('what a restore took away is fetched again', async () => {
+  const { lake } = await sourceLake({ symbols: 30, today: '2024-06-30' })
+  const { version } = await lake.head()
+  await at(lake, 0)
+  forgetEnd(lake)
+  await lake.restore(version)
+  expect(await at(lake, 0)).toMatchObject({ batches: 2, skipped: 0, failed: [] })
+})
+
+test('a day that a table no longer holds does not count as stored', async () => {
+  const lake = await newLake()
+  const bar = { symbol: '600519.SH', close: 1, volume: 1, source: 'tushare' }
+  for (const day of ['2024-01-02', '2024-01-03']) {
+    await lake.write(day, async (tx) => {
+      await tx.upsert('daily', [{ ...bar, trade_date: day }])
+      tx.change = { units: [{ source: 'tushare', table: 'daily', period: day, rows: 1 }] }
+    })
+  }
+  const stored = () => lakeFacts(contextOf(lake), 'tushare').stored('daily')
+  expect([...(await stored())].toSorted()).toEqual(['2024-01-02', '2024-01-03'])
+  await lake.delete('daily', "trade_date = DATE '2024-01-03'")
+  expect([...(await stored())]).toEqual(['2024-01-02'])
+  await lake.delete('daily', 'true')
+  expect([...(await stored())]).toEqual([])
 })

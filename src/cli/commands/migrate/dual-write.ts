@@ -1,5 +1,6 @@
 /** `migrate dual-write`. */
 import { beginDualWrite, endDualWrite } from '../../../lake/migration.ts'
+import { requireMigration } from '../../../migration/verify.ts'
 import type { CliContext } from '../../context.ts'
 import { exitCodeOfOutcome, say, writeDocument } from '../../context.ts'
 import { EXIT } from '../../exit-code.ts'
@@ -32,9 +33,11 @@ export async function dualWrite(
       lake,
       waitOption(options.wait),
     )
-    const { version } = await lake.head()
-    if (context.json)
-      await writeDocument({ phase: 'dual-write', started, batches, behind, version })
+    const head = await lake.head()
+    if (context.json) {
+      const { phase } = requireMigration(head)
+      await writeDocument({ phase, started, batches, behind, version: head.version })
+    }
     if (started) say(context, 'dual writing has begun: let the sync call DualWriter')
     say(context, `${batches} batches brought into the lake, ${behind} still wait`)
     return exitCodeOfOutcome(outcome?.kind ?? 'committed')
