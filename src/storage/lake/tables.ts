@@ -76,6 +76,11 @@ async function claimDirectory(
   return path
 }
 
+/** True for a directory that no other table can ever get. */
+export function hasSuffix(directory: string): boolean {
+  return /\.[0-9a-f]{8}$/.test(directory)
+}
+
 async function makeParents(store: Store, path: string): Promise<void> {
   const parts = path.split('/').slice(0, -1)
   for (let depth = 1; depth <= parts.length; depth++) {

@@ -16,7 +16,7 @@ import { settle } from './settle.ts'
 import type { Store } from './store.ts'
 import { tableDirectory } from './store.ts'
 import { writeStubs } from './stub.ts'
-import { LAKE_ID } from './tables.ts'
+import { LAKE_ID, hasSuffix } from './tables.ts'
 import { walkFiles } from './walk.ts'
 
 /** How a vacuum is run. */
@@ -119,12 +119,17 @@ async function removeUnlessBusy(store: Store, path: string): Promise<boolean> {
   }
 }
 
-/** Directories of dropped tables and of symbols without files, inner ones first. One that is not empty stays. */
+/**
+ * Directories of dropped tables and of symbols without files, inner ones first. One that is not empty stays. So does
+ * the directory that bears a table's own name: a table made again under it would have files of the same names in its
+ * log, and another vacuum that slept on its way would take them.
+ */
 async function removeEmptied(store: Store, found: readonly Candidate[]): Promise<void> {
   const log = logDirectory(store.root)
   const directories = new Set(found.map((candidate) => dirname(candidate.path)))
   for (const directory of [...directories].toSorted((a, b) => b.length - a.length)) {
     if (directory.startsWith(log)) continue
+    if (directories.has(join(directory, LOG_DIRECTORY)) && !hasSuffix(directory)) continue
     await store.files.remove(directory).catch(() => false)
   }
 }

@@ -5,8 +5,11 @@ import { afterAll, expect, test } from 'vitest'
 import { openLake } from '../../../src/lake/lake.ts'
 import type { Lake } from '../../../src/lake/lake.ts'
 import { realEffects } from '../../../src/model/effects.ts'
+import { field, schemaOf } from '../../../src/model/schema.ts'
 import type { SealedFile } from '../../../src/storage/files/files.ts'
+import { localFiles } from '../../../src/storage/files/local.ts'
 import { commitLake } from '../../../src/storage/lake/commit.ts'
+import { vacuumLake } from '../../../src/storage/lake/vacuum.ts'
 import { committed, newLake, rowsOf } from '../../support/lake.ts'
 
 const DAY_MS = 86_400_000
@@ -179,15 +182,64 @@ test('actions that no record names go when they are old, those of records stay',
   expect(await again.verify()).toEqual([])
 })
 
-test('a dropped table goes with its directories', async () => {
+/** Everything below a directory becomes old. */
+function ageAll(directory: string): void {
+  for (const path of readdirSync(directory, { recursive: true }))
+    age(join(directory, String(path)), 90)
+}
+
+test('a dropped table goes; the directory of its name stays empty, so that nobody gets it again', async () => {
+  const lake = await lakeWithRows()
+  const warehouse = join(lake.root, 'warehouse')
+  committed(await lake.drop('t'))
+  ageAll(join(warehouse, 't'))
+  mkdirSync(join(warehouse, 'strange'))
+  await (await other(lake, 60)).vacuum({ apply: true })
+  expect(readdirSync(join(warehouse, 't'))).toEqual([])
+  expect(existsSync(join(warehouse, 'strange'))).toBe(true)
+  const schema = schemaOf([field('id', 'long')])
+  committed(
+    await lake.write('again', async (tx) => {
+      await tx.ensure({ name: 't', schema })
+      await tx.append('t', [{ id: 1n }])
+    }),
+  )
+  const { path } = (await lake.head()).tables['t']!
+  expect(path).toMatch(/^warehouse\/t\.[0-9a-f]{8}$/)
+  committed(await lake.drop('t'))
+  ageAll(join(lake.root, path))
+  // Its lease lets the version go that shows the table.
+  await lake.head()
+  await (await other(lake, 120)).vacuum({ apply: true })
+  expect(existsSync(join(lake.root, path))).toBe(false)
+})
+
+test('a vacuum that slept takes nothing of a table that was made again under the name', async () => {
   const lake = await lakeWithRows()
   committed(await lake.drop('t'))
-  const directory = join(lake.root, 'warehouse/t')
-  for (const name of parquet(lake)) age(join(directory, name), 90)
-  for (const name of readdirSync(join(directory, '_delta_log')))
-    age(join(directory, '_delta_log', name), 90)
-  mkdirSync(join(lake.root, 'warehouse/strange'))
-  await (await other(lake, 60)).vacuum({ apply: true })
-  expect(existsSync(directory)).toBe(false)
-  expect(existsSync(join(lake.root, 'warehouse/strange'))).toBe(true)
+  ageAll(join(lake.root, 'warehouse/t'))
+  const [slow, quick] = [await other(lake, 60), await other(lake, 60)]
+  const remake = async (): Promise<void> => {
+    await quick.vacuum({ apply: true })
+    const schema = schemaOf([field('id', 'long'), field('n', 'long')])
+    committed(
+      await lake.write('again', async (tx) => {
+        await tx.ensure({ name: 't', schema, key: ['id'] })
+        await tx.upsert('t', [{ id: 5n, n: 5n }])
+      }),
+    )
+  }
+  const remove: typeof slow.store.files.remove = async (path) => {
+    if (path.includes(join('warehouse', 't')) && parts.length === 0) {
+      parts.push(path)
+      await remake()
+    }
+    return localFiles.remove(path)
+  }
+  const parts: string[] = []
+  const files = Object.assign(Object.create(localFiles) as typeof localFiles, { remove })
+  await vacuumLake({ ...slow.store, files }, { apply: true })
+  expect(parts).toHaveLength(1)
+  expect(await rowsOf(await other(lake), 'SELECT id FROM t')).toEqual([{ id: 5n }])
+  expect(await lake.verify({ deep: true })).toEqual([])
 })
