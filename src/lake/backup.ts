@@ -16,7 +16,7 @@ import { neededBy } from '../storage/lake/needed.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
 import { settle } from '../storage/lake/settle.ts'
 import type { Store } from '../storage/lake/store.ts'
-import { tableDirectory } from '../storage/lake/store.ts'
+import { refreshHead, tableDirectory } from '../storage/lake/store.ts'
 import { CONFIG_FILE } from './config.ts'
 import { checkNotOfLake } from './export-file.ts'
 
@@ -42,10 +42,13 @@ export async function backupLake(store: Store, target: string): Promise<BackupRe
   const copier = newCopier(files)
   try {
     await copyTables(store, head, root, copier)
-    await copier.copy(join(store.root, CONFIG_FILE), join(root, CONFIG_FILE), true)
+    const config = join(store.root, CONFIG_FILE)
+    if (await files.stat(config)) await copier.copy(config, join(root, CONFIG_FILE))
     // Records last: until then the copy is no lake.
     await copyRecords(store, head, root, copier)
     await copier.finish()
+    const { horizon } = await refreshHead(store)
+    if (copier.missing() > 0 && horizon > head.horizon) throw vacuumedMeanwhile(head.horizon)
   } catch (error) {
     await copier.undo()
     throw error
@@ -53,11 +56,22 @@ export async function backupLake(store: Store, target: string): Promise<BackupRe
   return { directory: root, version: head.version, files: copier.count(), bytes: copier.bytes() }
 }
 
+/** Versions that the copy says it has lost their files while it was made. */
+function vacuumedMeanwhile(version: number): LakeError {
+  return new LakeError(
+    'VERSION_VACUUMED',
+    `a vacuum took files of version ${version} and later ones while the lake was copied`,
+    { details: { version }, next: 'Run the command again.' },
+  )
+}
+
 interface Copier {
   /** Copies one file; with `optional` an absent source is passed over. */
   copy(from: string, to: string, optional?: boolean): Promise<void>
   makeDirectory(path: string, mode?: number): Promise<void>
   finish(): Promise<void>
+  /** Optional files that were not there. */
+  missing(): number
   /** Takes away what was made, as far as that can be done: half a copy would be in the way of the next. */
   undo(): Promise<void>
   count(): number
@@ -68,7 +82,7 @@ function newCopier(files: Files): Copier {
   // Directories that are there; those that were not before, and the files, in the order they were made.
   const there = new Set<string>()
   const made: string[] = []
-  let [count, bytes] = [0, 0]
+  let [count, bytes, missing] = [0, 0, 0]
   const makeDirectory = async (directory: string, mode?: number): Promise<void> => {
     if (there.has(directory)) return
     if (!(await files.stat(directory))) {
@@ -82,7 +96,10 @@ function newCopier(files: Files): Copier {
     makeDirectory,
     copy: async (from, to, optional = false) => {
       const content = await files.read(from)
-      if (!content && optional) return
+      if (!content && optional) {
+        missing++
+        return
+      }
       if (!content) throw new LakeError('CORRUPT_FILE', `a file of the lake is missing: ${from}`)
       await makeDirectory(dirname(to))
       made.push(to)
@@ -96,6 +113,7 @@ function newCopier(files: Files): Copier {
     undo: async () => {
       for (const path of made.toReversed()) await files.remove(path).catch(() => false)
     },
+    missing: () => missing,
     count: () => count,
     bytes: () => bytes,
   }

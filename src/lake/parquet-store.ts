@@ -1,5 +1,5 @@
 /** `ParquetStore`: the writer of the request, for those who know it: replace the rows of one partition value. */
-import { LakeError } from '../model/errors.ts'
+import { LakeError, hasCode } from '../model/errors.ts'
 import type { Field, PrimitiveType, Schema } from '../model/schema.ts'
 import { field, fieldOf, schemaOf } from '../model/schema.ts'
 import { parseDay } from '../model/date.ts'
@@ -34,8 +34,14 @@ export class ParquetStore {
     try {
       return new ParquetStore(await openLake(baseDir))
     } catch (error) {
-      if (!(error instanceof LakeError) || error.code !== 'NO_LAKE') throw error
+      if (!hasCode(error, 'NO_LAKE')) throw error
+    }
+    try {
       return new ParquetStore(await createLake(baseDir))
+    } catch (error) {
+      // Another process made it meanwhile.
+      if (!hasCode(error, 'LAKE_EXISTS')) throw error
+      return new ParquetStore(await openLake(baseDir))
     }
   }
 
@@ -87,8 +93,24 @@ async function tableOf(
   if (mapped) return mapped[0]
   const standard = STANDARD_TABLES.find((table) => table.path === path)
   const definition = standard ?? newTable(rows, options, path)
+  const there = tx.base.tables[definition.name]
+  // One that was made again has a suffix.
+  if (there && !standard && !there.path.startsWith(`${path}.`))
+    throw otherTable(options.category, definition.name, there.path)
   await tx.ensure(definition)
   return definition.name
+}
+
+/** `a/b` and `a_b` make the same name: the rows of one may not replace those of the other. */
+function otherTable(category: string, table: string, path: string): LakeError {
+  return new LakeError(
+    'TABLE_EXISTS',
+    `the table ${table} is that of ${path}, not of ${category}`,
+    {
+      details: { category, table, path },
+      next: 'Choose another category.',
+    },
+  )
 }
 
 function newTable(

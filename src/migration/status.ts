@@ -137,6 +137,8 @@ function nextStep(
   behind: number | null,
   fault: 'none' | 'differs' | 'stale' | undefined,
 ): string {
+  if (phase === 'cut-over' && (behind ?? 0) > 0)
+    return 'A writer that could not read the lake wrote to the old file after the cut-over: `marketlake migrate dual-write` brings that into the lake.'
   if (phase === 'cut-over') return 'Done. `marketlake migrate rollback` goes back.'
   if (behind !== null && behind > 0)
     return 'Run `marketlake migrate dual-write`: it brings the waiting batches into the lake.'

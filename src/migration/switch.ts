@@ -26,18 +26,24 @@ export interface WaitOptions {
   readonly waitMs?: number
 }
 
-/** Begins to write both sides, or goes on with it: brings into the lake what waits in the old file. */
+/**
+ * Begins to write both sides, or goes on with it: brings into the lake what waits in the old file. After the cut-over
+ * only a writer that could not read the lake has put anything there; then that comes in and nothing is begun.
+ */
 export async function startDualWrite(
   store: Store,
   database: Database,
   options: WaitOptions = {},
 ): Promise<CaughtUp & { readonly started: boolean }> {
-  const { old, phase } = requireMigration(await refreshHead(store))
-  if (phase === 'cut-over') throw alreadyCut('start dual writing')
+  const { old } = requireMigration(await refreshHead(store))
   return database.using((session) =>
     withOldFile(session, old, { write: true, ...options }, async () => {
       const migration = requireMigration(await refreshHead(store))
-      if (migration.phase === 'cut-over') throw alreadyCut('start dual writing')
+      if (migration.phase === 'cut-over') {
+        const late = await pendingBatches(session, migration.batch)
+        if (late.length === 0) throw alreadyCut('start dual writing')
+        return { ...(await catchUp(store, database, session)), started: false }
+      }
       await ensureOutbox(session, store.effects.uuid(), migration.batch)
       const started = migration.phase === 'imported'
       if (started) {

@@ -145,3 +145,19 @@ test('readers see all of the old rows or all of the new ones', async () => {
   await engine.close()
   await lake.close()
 })
+
+test('two processes that make one lake at once both get it', async () => {
+  const directory = temporaryDirectory()
+  open.push(...(await Promise.all([ParquetStore.open(directory), ParquetStore.open(directory)])))
+  expect(open.at(-1)).toBeInstanceOf(ParquetStore)
+})
+
+test('categories that make one name do not share a table', async () => {
+  const { store } = await newStore()
+  const rows = bars('600519.SH', 1)
+  const write = (category: string) =>
+    store.writeAtomic(rows, { category, partitionCol: 'symbol', partitionVal: '600519.SH' })
+  committed(await write('a/b'))
+  committed(await write('a/b'))
+  await expect(write('a_b')).rejects.toMatchObject({ code: 'TABLE_EXISTS' })
+})

@@ -203,3 +203,24 @@ test('a write into the file behind a symbolic link is seen before the cut-over',
   await inOldFile(old, "INSERT INTO logs VALUES (6, 'later')")
   await expect(cutOverToLake(lake)).rejects.toMatchObject({ code: 'STALE' })
 })
+
+test('what a writer that could not read the lake wrote after the cut-over is told, and comes in', async () => {
+  await beginDualWrite(lake)
+  const w = await DualWriter.open({ lake: lake.root, threads: 1 })
+  await w.write({ logs: [{ n: 20 }] })
+  await cutElsewhere()
+  await inOldFile(
+    old,
+    'UPDATE old_file.marketlake.outbox SET seq = 2',
+    "INSERT INTO old_file.marketlake.parts VALUES (2, 'logs', 'append', ['n'], 1, now())",
+    'INSERT INTO old_file.marketlake."rows logs" BY NAME SELECT 2 AS marketlake_seq, 21 AS n',
+  )
+  await w.close()
+  expect((await statusOfMigration(lake)).next).toContain('migrate dual-write')
+  expect(await beginDualWrite(lake)).toMatchObject({ started: false, batches: 1, behind: 0 })
+  expect(await statusOfMigration(lake)).toMatchObject({ phase: 'cut-over', behind: 0 })
+  expect(await rowsOf(lake, 'SELECT n FROM logs WHERE n > 19 ORDER BY n')).toEqual([
+    { n: 20 },
+    { n: 21 },
+  ])
+})

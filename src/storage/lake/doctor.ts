@@ -7,8 +7,8 @@ import { actionsOf } from '../delta/actions.ts'
 import { commitInfoOf } from '../delta/commit.ts'
 import { filePath } from '../delta/paths.ts'
 import type { Snapshot } from '../delta/replay.ts'
-import { listLeases } from './lease.ts'
-import { publishRecord, syncLog } from './lake-log.ts'
+import { fileSystemNow, listLeases } from './lease.ts'
+import { logDirectory, publishRecord, syncLog } from './lake-log.ts'
 import type { LakeRecord } from './record.ts'
 import { rollForward } from './roll-forward.ts'
 import { nextRecord, settle } from './settle.ts'
@@ -50,7 +50,10 @@ export async function examineLake(
     problems.push({ table: null, file: null, problem: messageOf(error) })
   }
   const head = await refreshHead(store)
-  const leftovers = await temporaryFiles(store, head, store.effects.now() - DAY_MS)
+  // By the clock that dated them, where the disk takes a file to tell it.
+  const told = options.fix ? fileSystemNow(store, logDirectory(store.root)) : undefined
+  const nowMs = (await told?.catch(() => undefined)) ?? store.effects.now()
+  const leftovers = await temporaryFiles(store, head, nowMs - DAY_MS)
   for (const path of leftovers) {
     if (!options.fix)
       problems.push({

@@ -125,14 +125,17 @@ export async function temporaryFiles(
     join(store.root, '_lake'),
     join(store.root, '_lake', 'actions'),
     join(store.root, '_lake', 'leases'),
+    join(store.root, '_lake', 'sources'),
     ...Object.values(record.tables).map((entry) =>
       join(tableDirectory(store, entry.path), '_delta_log'),
     ),
   ]
   const found: string[] = []
-  for (const directory of directories) {
+  for (const directory of [store.root, ...directories]) {
+    // Beside the lake's own there may be files of others in its directory.
+    const left = directory === store.root ? /^\.analysis\..*\.tmp$/ : /^\..*\.tmp$/
     for (const name of await store.files.list(directory)) {
-      if (!/^\..*\.tmp$/.test(name)) continue
+      if (!left.test(name)) continue
       const path = join(directory, name)
       const stat = await store.files.stat(path)
       if (stat && stat.modifiedMs < olderThanMs) found.push(path)
