@@ -4,7 +4,8 @@
  */
 import fs from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
-import { DuckDBConnection } from '@duckdb/node-api'
+// The library of DuckDB that the build brings along: to patch the package itself would change nothing.
+import duckdb from '../../dist/storage/parquet/node-api.cjs'
 
 const [step, lakeDirectory, old, place, kind, pattern] = process.argv.slice(2)
 const wanted = pattern === undefined ? undefined : new RegExp(pattern)
@@ -21,7 +22,7 @@ const patch = (target, name, text) => {
   }
 }
 
-if (kind === 'sql') patch(DuckDBConnection.prototype, 'run', ([sql]) => sql)
+if (kind === 'sql') patch(duckdb.DuckDBConnection.prototype, 'run', ([sql]) => sql)
 if (kind === 'link' || kind === 'rename') patch(fs, kind, ([, to]) => to)
 syncBuiltinESMExports()
 
