@@ -1,6 +1,6 @@
 /** Rows on their way in: a temporary table with columns of the table, its keys checked. */
 import { LakeError } from '../../model/errors.ts'
-import type { Field, Schema } from '../../model/schema.ts'
+import type { Schema } from '../../model/schema.ts'
 import { fieldOf, findField, typeText } from '../../model/schema.ts'
 import type { Session } from '../parquet/database.ts'
 import type { InputColumns, InputRow } from '../parquet/ingest.ts'
@@ -8,7 +8,8 @@ import { columnsNamed, columnsOfRows, receiveInput } from '../parquet/ingest.ts'
 import { relationSchema } from '../parquet/inspect.ts'
 import { identifier, identifiers } from '../parquet/sql.ts'
 import { castColumn, duckdbType, losslessCast } from '../parquet/types.ts'
-import type { Row, Value } from '../parquet/values.ts'
+import type { Value } from '../parquet/values.ts'
+import { keyFacts } from './key-facts.ts'
 import type { Range } from './prune.ts'
 import { checkRequired } from './required.ts'
 import type { StageContext } from './stage.ts'
@@ -46,7 +47,7 @@ export async function receive(context: StageContext, input: Input): Promise<Inco
   try {
     await checkRequired(context, incoming)
   } catch (error) {
-    await forget(context.session, incoming)
+    forget(context.session, incoming)
     throw error
   }
   return incoming
@@ -75,7 +76,7 @@ async function receiveSql(context: StageContext, name: string, sql: string): Pro
     received = await receiveTable(context, name, raw, rows)
     return { ...received, kept: false }
   } finally {
-    if (received?.name !== raw) await forget(session, { name: raw })
+    if (received?.name !== raw) forget(session, { name: raw })
   }
 }
 
@@ -118,12 +119,12 @@ function checkTypes(source: Schema, target: Schema, table: string): void {
   }
 }
 
-/** Drops temporary tables, those of a caller apart. */
-export async function forget(
+/** Drops temporary tables, those of a caller apart, without waiting for it. */
+export function forget(
   session: Session,
   ...tables: readonly Pick<Incoming, 'name' | 'kept'>[]
-): Promise<void> {
-  await session.drop(tables.flatMap(({ name, kept }) => (kept ? [] : [name])))
+): void {
+  session.dropLater(tables.flatMap(({ name, kept }) => (kept ? [] : [name])))
 }
 
 /** Refuses NULL in a key and, by mode, refuses or resolves keys that come twice. */
@@ -149,8 +150,8 @@ export async function checkKeys(
   if (order === 'increasing' && sameNames(key, context.shape.clustering))
     return { ...incoming, sorted: true }
   const facts = await keyFacts(context.session, incoming, key)
-  if (facts.nulls > 0n) throw await nullKey(context, incoming, key, facts.nulls)
-  const spans = spansOf(incoming, key, facts)
+  if (facts.nulls > 0) throw await nullKey(context, incoming, key, facts.nulls)
+  const { spans } = facts
   if (facts.distinct === facts.rows) return { ...incoming, sorted: order !== 'none', spans }
   if (onDuplicate === 'error')
     throw await duplicateKeys(context, incoming, key, facts.rows - facts.distinct)
@@ -205,66 +206,11 @@ function sameNames(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name) => b.includes(name))
 }
 
-type KeyFacts = {
-  readonly rows: bigint
-  readonly distinct: bigint
-  readonly nulls: bigint
-} & Readonly<Record<string, Value>>
-
-/** No column of a user has this name. */
-const COUNT = 'marketlake_count'
-
-function keyFacts(session: Session, incoming: Incoming, key: readonly string[]): Promise<KeyFacts> {
-  const anyNull = key.map((name) => `${identifier(name)} IS NULL`).join(' OR ')
-  const spans = spanColumns(incoming, key).map((column) => `, ${column}`)
-  return session.row<KeyFacts>(
-    `SELECT CAST(coalesce(sum(${COUNT}), 0) AS BIGINT) AS rows, count(*) AS distinct,
-            CAST(coalesce(sum(${COUNT}) FILTER (${anyNull}), 0) AS BIGINT) AS nulls${spans.join('')}
-     FROM (SELECT ${identifiers(key)}, count(*) AS ${COUNT} FROM ${identifier(incoming.name)} GROUP BY ALL)`,
-  )
-}
-
-const SPANNED = new Set(['string', 'date', 'byte', 'short', 'integer'])
-
-function spannedFields(incoming: Incoming, key: readonly string[]): Field[] {
-  const fields = key.flatMap((name) => findField(incoming.schema, name) ?? [])
-  return fields.filter((f) => typeof f.type === 'string' && SPANNED.has(f.type))
-}
-
-function spanColumns(incoming: Incoming, key: readonly string[]): string[] {
-  return spannedFields(incoming, key).map(({ name }, i) => {
-    const column = identifier(name)
-    return `min(${column}) AS least_${i}, max(${column}) AS most_${i}`
-  })
-}
-
-function spansOf(incoming: Incoming, key: readonly string[], row: Row): Range[] {
-  return spannedFields(incoming, key).flatMap((f, i) => {
-    const [min, max] = [row[`least_${i}`] as string | number, row[`most_${i}`] as string | number]
-    // Dates outside four-digit years do not compare as text.
-    const plain = f.type !== 'date' || [min, max].every((day) => /^\d{4}-/.test(String(day)))
-    return plain ? [{ column: f.name, min, max }] : []
-  })
-}
-
-/** What incoming rows span, asked where their keys were not looked at. */
-export async function spansOfRows(
-  session: Session,
-  incoming: Incoming,
-  key: readonly string[],
-): Promise<readonly Range[]> {
-  if (incoming.spans) return incoming.spans
-  const columns = spanColumns(incoming, key)
-  if (columns.length === 0) return []
-  const sql = `SELECT ${columns.join(', ')} FROM ${identifier(incoming.name)}`
-  return spansOf(incoming, key, await session.row(sql))
-}
-
 async function nullKey(
   context: StageContext,
   incoming: Incoming,
   key: readonly string[],
-  count: bigint,
+  count: number,
 ): Promise<LakeError> {
   const anyNull = key.map((name) => `${identifier(name)} IS NULL`).join(' OR ')
   const { first } = await context.session.row<{ first: bigint }>(
@@ -272,7 +218,7 @@ async function nullKey(
   )
   const message = `NULL in the key (${key.join(', ')}) of ${rowCount(count)} for ${context.table}; first: row ${first}`
   return new LakeError('NULL_KEY', message, {
-    details: { table: context.table, key, count: Number(count), row: Number(first) },
+    details: { table: context.table, key, count, row: Number(first) },
     next: 'Fill or remove these rows.',
   })
 }
@@ -281,7 +227,7 @@ async function duplicateKeys(
   context: StageContext,
   incoming: Incoming,
   key: readonly string[],
-  count: bigint,
+  count: number,
 ): Promise<LakeError> {
   const examples = await context.session.rows<Readonly<Record<string, Value>>>(
     `SELECT ${identifiers(key)} FROM ${identifier(incoming.name)} GROUP BY ALL HAVING count(*) > 1
@@ -290,7 +236,7 @@ async function duplicateKeys(
   const shown = examples.map((row) => key.map((name) => cellText(row[name] ?? null)).join(' '))
   const message = `${rowCount(count)} for ${context.table} repeat a key (${key.join(', ')}), for example: ${shown.join('; ')}`
   return new LakeError('DUPLICATE_KEY', message, {
-    details: { table: context.table, key, count: Number(count), examples: shown },
+    details: { table: context.table, key, count, examples: shown },
     next: 'Remove the repetitions, or take the last of each with `--on-duplicate last`.',
   })
 }
@@ -310,7 +256,7 @@ async function keepLast(
      FROM ${identifier(incoming.name)}
      QUALIFY row_number() OVER (PARTITION BY ${identifiers(key)} ORDER BY rowid DESC) = 1`,
   )
-  await forget(context.session, incoming)
+  forget(context.session, incoming)
   return { name, schema: incoming.schema, rows: await countOf(context.session, name) }
 }
 

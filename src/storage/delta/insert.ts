@@ -47,7 +47,7 @@ async function insertClustered(context: StageContext, rows: Incoming): Promise<I
     writeAll(sessions, places, (where, _, session) =>
       writeFile(
         { ...context, session },
-        { sql: completeSql(schema, rows, where), sorted: rows.sorted ?? false },
+        { sql: completeSql(schema, rows, where), typed: true, sorted: rows.sorted ?? false },
       ),
     )
   const adds = await (sessions.length > 1 ? context.session.apart(write) : write())
@@ -78,7 +78,7 @@ async function insertPartitioned(
     const kept =
       old.length > 0 ? ` UNION ALL ${relationSql(context.directory, context.snapshot, old)}` : ''
     removes.push(...old.map((file) => removeOf(file, context.effects.now())))
-    return writePartition(context, values, `${fresh}${kept}`)
+    return writePartition(context, values, `${fresh}${kept}`, { typed: true })
   })
   return { adds, removes }
 }
@@ -110,7 +110,7 @@ export function writePartition(
   context: StageContext,
   values: PartitionValues,
   sql: string,
-  options: Pick<FileSpec, 'dataChange'> = {},
+  options: Pick<FileSpec, 'dataChange' | 'typed'> = {},
 ): Promise<AddFile | undefined> {
   const columns = context.snapshot.metadata.partitionColumns
   return writeFile(context, {

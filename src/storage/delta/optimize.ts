@@ -139,7 +139,7 @@ async function rewriteGroup(context: StageContext, group: Group): Promise<AddFil
       }),
     )
   } finally {
-    await forget(context.session, rows)
+    forget(context.session, rows)
   }
 }
 

@@ -124,7 +124,7 @@ async function withIncoming(
   try {
     return await use(incoming)
   } finally {
-    await forget(context.session, incoming)
+    forget(context.session, incoming)
   }
 }
 

@@ -62,6 +62,8 @@ export interface FileSpec {
   readonly partitionValues?: PartitionValues
   /** False when rows are only rearranged. */
   readonly dataChange?: boolean
+  /** The SELECT has the columns in the order and the types of the table. */
+  readonly typed?: boolean
   /** The rows come in the order of the clustering. */
   readonly sorted?: boolean
 }
@@ -111,6 +113,7 @@ export async function writeFile(
     files,
     {
       sql: spec.sql,
+      typed: spec.typed ?? false,
       schema: snapshot.schema,
       orderBy: spec.sorted ? [] : shape.clustering,
       statisticsColumns: [...shape.key, ...shape.clustering, ...period],

@@ -3,8 +3,9 @@ import { findField } from '../../model/schema.ts'
 import { equalOn, identifier, identifiers } from '../parquet/sql.ts'
 import type { AddFile, RemoveFile } from './actions.ts'
 import type { Incoming, Input, OnDuplicate } from './incoming.ts'
-import { checkKeys, forget, receive, spansOfRows } from './incoming.ts'
+import { checkKeys, forget, receive } from './incoming.ts'
 import { insertRows, writePartition } from './insert.ts'
+import { spansOfRows } from './key-facts.ts'
 import { filePath } from './paths.ts'
 import { prune } from './prune.ts'
 import { relationSql } from './relation.ts'
@@ -26,7 +27,7 @@ export async function stageUpsert(
   try {
     return await upsertIncoming(context, incoming)
   } finally {
-    await forget(context.session, incoming)
+    forget(context.session, incoming)
   }
 }
 
@@ -41,7 +42,7 @@ export async function upsertIncoming(context: StageContext, incoming: Incoming):
   try {
     return await upsertJudged(context, incoming, candidates, verdict)
   } finally {
-    if (verdict.table !== undefined) await forget(context.session, { name: verdict.table })
+    if (verdict.table !== undefined) forget(context.session, { name: verdict.table })
   }
 }
 
@@ -68,7 +69,7 @@ async function upsertJudged(
       },
     }
   } finally {
-    if (fresh.rows > 0 && fresh.name !== incoming.name) await forget(context.session, fresh)
+    if (fresh.rows > 0 && fresh.name !== incoming.name) forget(context.session, fresh)
   }
 }
 
@@ -80,7 +81,7 @@ function sum(hits: readonly Hits[], what: 'matched' | 'changed'): number {
 async function candidateFiles(context: StageContext, incoming: Incoming): Promise<AddFile[]> {
   const { session, snapshot, shape } = context
   if (snapshot.files.size === 0) return []
-  const ranges = await spansOfRows(session, incoming, shape.key)
+  const ranges = incoming.spans ?? (await spansOfRows(session, incoming, shape.key))
   return prune(snapshot.files.values(), snapshot.schema, ranges)
 }
 
@@ -101,7 +102,7 @@ async function rewriteChanged(
   const adds = await writeAll([context.session], files, (file, i) => {
     const sql = mergedSql(context, incoming, file, verdict.changedIn(touched[i]!.file))
     // Sorted again: a join gives the rows that it matched before the others.
-    return writePartition(context, file.partitionValues, sql)
+    return writePartition(context, file.partitionValues, sql, { typed: true })
   })
   return { adds, removes: files.map((file) => removeOf(file, context.effects.now())) }
 }

@@ -56,6 +56,6 @@ async function rowsGone(
     )
     return gone.length > 0
   } finally {
-    await forget(session, incoming)
+    forget(session, incoming)
   }
 }

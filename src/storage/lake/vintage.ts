@@ -56,7 +56,7 @@ export async function stageVintages(
     return await publishChanges(context, changes, received.rows)
   } finally {
     const own = [names.arrival, names.state, calendar].map((name) => ({ name }))
-    await forget(context.session, received, ...own)
+    forget(context.session, received, ...own)
   }
 }
 
@@ -353,7 +353,7 @@ async function publishChanges(
     const staged = await upsertIncoming(context, { name, rows, schema: context.snapshot.schema })
     return { ...staged, counts }
   } finally {
-    await forget(context.session, changes)
+    forget(context.session, changes)
   }
 }
 
@@ -383,7 +383,7 @@ export async function stageVisibleDates(
     const schema = schemaOf(snapshot.schema.fields.filter((f) => wanted.has(f.name)))
     return await upsertIncoming(context, { name, schema, rows: Number(n) })
   } finally {
-    await forget(session, { name: calendar })
-    await forget(session, { name })
+    forget(session, { name: calendar })
+    forget(session, { name })
   }
 }

@@ -209,6 +209,11 @@ export class Session {
     for (const name of names) this.#shared.delete(name)
   }
 
+  /** The same beside what follows on disk; what is not dropped by then goes when this connection closes. */
+  dropLater(names: readonly string[]): void {
+    this.drop(names).catch(() => undefined)
+  }
+
   /** True if the siblings see a table. */
   isShared(name: string): boolean {
     return this.#shared.has(name)

@@ -29,6 +29,8 @@ export interface WriteOptions {
   /** A SELECT, or the name of a table in parentheses; it has the columns of `schema` by name. */
   readonly sql: string
   readonly schema: Schema
+  /** True if the SELECT has them in this order and in exactly these types: to bind a cast costs as much as the column. */
+  readonly typed?: boolean
   /** Columns by which the rows are sorted. */
   readonly orderBy?: readonly string[]
   /** Columns that get statistics wherever they stand. */
@@ -77,7 +79,7 @@ export async function writeParquetAs(
   session: Session,
   files: Files,
   path: string,
-  options: Pick<WriteOptions, 'sql' | 'schema' | 'orderBy'>,
+  options: Pick<WriteOptions, 'sql' | 'schema' | 'typed' | 'orderBy'>,
 ): Promise<WrittenParquet | undefined> {
   try {
     const [report] = await copyTo(session, path, options)
@@ -123,10 +125,10 @@ type CopyReport = Readonly<{
 function copyTo(
   session: Session,
   path: string,
-  options: Pick<WriteOptions, 'sql' | 'schema' | 'orderBy'>,
+  options: Pick<WriteOptions, 'sql' | 'schema' | 'typed' | 'orderBy'>,
 ): Promise<CopyReport[]> {
-  const { schema, orderBy } = options
-  const columns = schema.fields.map((f) => castColumn(f)).join(', ')
+  const { schema, typed, orderBy } = options
+  const columns = typed ? '*' : schema.fields.map((f) => castColumn(f)).join(', ')
   const order = orderBy && orderBy.length > 0 ? ` ORDER BY ${identifiers(orderBy)}` : ''
   const target = `FORMAT parquet, COMPRESSION ${codecOf(schema)}, ROW_GROUP_SIZE ${rowGroupRows(schema)}, RETURN_STATS`
   const sql = `COPY (SELECT ${columns} FROM (${options.sql})${order}) TO ${literal(path)} (${target})`
