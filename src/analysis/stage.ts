@@ -236,9 +236,9 @@ export class Stage implements Parent {
   }
 
   async #protect(): Promise<void> {
-    const read = [...this.#held].map((held) => held.display.record)
-    const kept = [...this.#kept].map(({ record }) => record)
-    await this.#parts.lease?.move([this.#record, ...read, ...kept])
+    const read = [...this.#held].map((held) => held.display.record.version)
+    const kept = [...this.#kept].map(({ record }) => record.version)
+    await this.#parts.lease?.move(this.#record, [...read, ...kept])
   }
 
   /** One move at a time; a statement that starts meanwhile waits for it. */

@@ -208,7 +208,7 @@ export class Lake {
   /** The newest lake version; it is protected from vacuum from now on. */
   async head(): Promise<LakeRecord> {
     const head = await refreshHead(this.#store)
-    await this.#lease?.move([head])
+    await this.#lease?.move(head)
     return head
   }
 

@@ -18,7 +18,7 @@ export interface LeaseContent {
   readonly leaseId: string
   readonly lakeVersion: number
   readonly txnId: string
-  /** More versions that it protects: those of statements that still run. */
+  /** More versions that it protects. */
   readonly others?: readonly number[]
   readonly pid: number
   readonly host: string
@@ -27,8 +27,11 @@ export interface LeaseContent {
 /** A lease that this process holds. It must be closed. */
 export interface Lease {
   readonly leaseId: string
-  /** Protects other versions from now on; the new ones are protected before the old ones are let go. */
-  move(records: readonly LakeRecord[]): Promise<void>
+  /**
+   * Protects another version, and those of `others`, from now on; the new ones are protected before the old ones are
+   * let go.
+   */
+  move(record: LakeRecord, others?: Iterable<number>): Promise<void>
   close(): Promise<void>
 }
 
@@ -63,14 +66,14 @@ function newLease(
 ): Lease & { write(): Promise<void>; beat(): void } {
   const leaseId = store.effects.uuid()
   const [directory, name] = [leaseDirectory(store), leaseName(leaseId)]
-  let records: readonly LakeRecord[] = [record]
+  let content = contentOf(leaseId, record, [])
   let closed = false
   let last: Promise<unknown> = Promise.resolve()
   let timer: ReturnType<typeof setInterval> | undefined
   const write = (): Promise<void> => {
     const turn = last.then(async () => {
       if (closed) return
-      await replace(store.files, directory, name, contentOf(leaseId, records), store.effects)
+      await replace(store.files, directory, name, content, store.effects)
     })
     last = turn.catch(() => undefined)
     return turn
@@ -82,9 +85,10 @@ function newLease(
       timer = setInterval(() => void write().catch(() => undefined), HEARTBEAT_MS)
       timer.unref()
     },
-    move: async (next) => {
-      if (versionsOf(next).join() === versionsOf(records).join()) return
-      records = next
+    move: async (next, others = []) => {
+      const wanted = contentOf(leaseId, next, others)
+      if (wanted === content) return
+      content = wanted
       // A full disk stops no reader: until the next heartbeat the age of the version protects it.
       await write().catch((error: unknown) => {
         if (!hasCode(error, 'IO_ERROR')) throw error
@@ -97,10 +101,6 @@ function newLease(
       await store.files.remove(join(directory, name)).catch(() => false)
     },
   }
-}
-
-function versionsOf(records: readonly LakeRecord[]): number[] {
-  return [...new Set(records.map((record) => record.version))].toSorted((a, b) => a - b)
 }
 
 /** The horizon may have passed the version between choosing it and writing the lease. */
@@ -119,13 +119,13 @@ function leaseName(leaseId: string): string {
   return `${leaseId}.json`
 }
 
-function contentOf(leaseId: string, records: readonly LakeRecord[]): string {
-  const [oldest, ...others] = versionsOf(records)
+function contentOf(leaseId: string, record: LakeRecord, versions: Iterable<number>): string {
+  const others = [...new Set(versions)].filter((version) => version !== record.version)
   const content: LeaseContent = {
     leaseId,
-    lakeVersion: oldest!,
-    txnId: records.find((record) => record.version === oldest)!.txnId,
-    ...(others.length > 0 && { others }),
+    lakeVersion: record.version,
+    txnId: record.txnId,
+    ...(others.length > 0 && { others: others.toSorted((a, b) => a - b) }),
     pid: process.pid,
     host: hostname(),
   }

@@ -35,8 +35,8 @@ test('a write that began earlier does not end last', async () => {
   const { lake, lease, hold } = await slowLease()
   const [older, newer] = [await lake.record(0), await lake.record(1)]
   const go = hold()
-  const first = lease.move([older])
-  const second = lease.move([newer])
+  const first = lease.move(older)
+  const second = lease.move(newer)
   // Long enough for a write that would not wait.
   await listLeases(lake.store)
   go()
@@ -48,11 +48,11 @@ test('a write that began earlier does not end last', async () => {
 test('a move under way, or one that comes later, does not bring a closed lease back', async () => {
   const { lake, lease, hold } = await slowLease()
   const go = hold()
-  const moved = lease.move([await lake.record(0)])
+  const moved = lease.move(await lake.record(0))
   const closed = lease.close()
   await listLeases(lake.store)
   go()
   await Promise.all([moved, closed])
-  await lease.move([await lake.record(1)])
+  await lease.move(await lake.record(1))
   expect(readdirSync(join(lake.root, '_lake/leases'))).toEqual([])
 })
