@@ -27,6 +27,7 @@ import type { EngineParts, Held, Pin, Statement, StreamState } from './engine-pa
 import {
   isMissingFile,
   isStaleList,
+  notKept,
   isUnknownTable,
   namingRelations,
   versionGone,
@@ -311,15 +312,13 @@ export class AnalysisEngine {
     if (options.keep !== undefined) {
       const { version, txnId } = record
       const tags = { [checkTagName(options.keep)]: { version, txnId } }
-      await commitLake(
+      const outcome = await commitLake(
         store,
         () => Promise.resolve(database),
         async (tx) => void (tx.change = { tags }),
-        {
-          note: options.keep,
-          operation: 'TAG',
-        },
+        { note: options.keep, operation: 'TAG' },
       )
+      if (outcome.kind !== 'committed') throw notKept(options.keep, outcome.reason)
     }
     const untilMs = await validUntil(store, record)
     const until = untilMs === undefined ? undefined : new Date(untilMs)

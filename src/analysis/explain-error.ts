@@ -75,3 +75,11 @@ export function versionGone(error: LakeError, version: number): LakeError {
 export function isStaleList(error: unknown): boolean {
   return error instanceof LakeError && /cannot take NULL list/.test(error.message)
 }
+
+/** A tag was asked for, and its commit did not come about. */
+export function notKept(tag: string, reason: string): LakeError {
+  return new LakeError('WRITE_CONFLICT', `the version was not tagged ${tag}: ${reason}`, {
+    details: { tag },
+    next: 'Pin it again; without the tag it is kept by its age alone.',
+  })
+}

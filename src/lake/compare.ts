@@ -83,6 +83,9 @@ function onlyIn(view: TableView | undefined, other: TableView | undefined): stri
   return files.length === 0 ? undefined : relationSql(view.directory, view.snapshot, files)
 }
 
+/** A name of ours; no column of a user has it. */
+const HERE = 'marketlake_here'
+
 type Counts = Pick<TableDifference, 'inserted' | 'deleted' | 'updated'>
 
 async function countByKey(
@@ -99,9 +102,9 @@ async function countByKey(
     .map((n) => `a.${identifier(n)} IS DISTINCT FROM b.${identifier(n)}`)
     .join(' OR ')
   const row = await session.row<Record<'inserted' | 'deleted' | 'updated', bigint>>(
-    `SELECT count(*) FILTER (a.here IS NULL) AS inserted, count(*) FILTER (b.here IS NULL) AS deleted,
-            count(*) FILTER (a.here AND b.here AND (${differs || 'false'})) AS updated
-     FROM (SELECT *, true AS here FROM (${a})) a FULL JOIN (SELECT *, true AS here FROM (${b})) b
+    `SELECT count(*) FILTER (a.${HERE} IS NULL) AS inserted, count(*) FILTER (b.${HERE} IS NULL) AS deleted,
+            count(*) FILTER (a.${HERE} AND b.${HERE} AND (${differs || 'false'})) AS updated
+     FROM (SELECT *, true AS ${HERE} FROM (${a})) a FULL JOIN (SELECT *, true AS ${HERE} FROM (${b})) b
        ON ${equalOn(key, 'a', 'b')}`,
   )
   return {

@@ -74,7 +74,7 @@ export async function createLake(directory: string, options: OpenOptions = {}): 
 }
 
 async function makeStandardTables(lake: Lake, layout: Layout): Promise<void> {
-  await lake.write(
+  const outcome = await lake.write(
     'standard tables',
     async (tx) => {
       for (const table of STANDARD_TABLES) await tx.ensure(laidOut(table, layout))
@@ -83,6 +83,11 @@ async function makeStandardTables(lake: Lake, layout: Layout): Promise<void> {
     },
     { operation: 'CREATE' },
   )
+  if (outcome.kind === 'committed') return
+  throw new LakeError('WRITE_CONFLICT', `the standard tables were not made: ${outcome.reason}`, {
+    details: { lake: lake.root, outcome: outcome.kind },
+    next: 'See `marketlake tables`; without them make the lake again.',
+  })
 }
 
 /** A layout by symbol is for tables that have one. */

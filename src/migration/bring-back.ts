@@ -1,6 +1,7 @@
 /** Writes into the old file what only the lake got since the cut-over, so that going back loses nothing. */
 import type { MigratedTable, Migration } from '../storage/lake/migration-state.ts'
 import { columnsOf, oldKey } from '../storage/lake/migration-state.ts'
+import { refuseRowNumber } from '../model/name.ts'
 import { snapshotSql } from '../storage/delta/relation.ts'
 import type { LakeRecord } from '../storage/lake/record.ts'
 import type { Store } from '../storage/lake/store.ts'
@@ -48,6 +49,7 @@ async function one(
   const lake = `SELECT * FROM (${snapshotSql(view.directory, view.snapshot)})${lakeFilter(migrated, view)}`
   const target = oldTable(migrated.old)
   const names = columnsOf(migrated).map((c) => c.old)
+  refuseRowNumber(names)
   await session.run(
     `CREATE OR REPLACE TEMP TABLE marketlake_wanted AS
      SELECT * FROM

@@ -58,7 +58,12 @@ const JOIN_ROWS_MAX = 500_000
 const SHARES = 256
 const EXAMPLES_MAX = 10
 /** Names of ours; no column of a user has them. */
-const [GROUP, HASH, NTH] = ['marketlake_group', 'marketlake_hash', 'marketlake_nth']
+const [GROUP, HASH, NTH, HERE] = ['group', 'hash', 'nth', 'here'].map((n) => `marketlake_${n}`) as [
+  string,
+  string,
+  string,
+  string,
+]
 
 /** Compares both sides. */
 export async function compareSides(
@@ -185,7 +190,7 @@ async function joinShare(session: Session, sides: Sides, share: readonly Group[]
     ? `(${isIn} OR ${GROUP} IS NULL)`
     : isIn
   const side = (rows: string): string =>
-    `(SELECT *, row_number() OVER (PARTITION BY ${identifiers(key)} ORDER BY ${HASH}) AS ${NTH}, true AS here
+    `(SELECT *, row_number() OVER (PARTITION BY ${identifiers(key)} ORDER BY ${HASH}) AS ${NTH}, true AS ${HERE}
       FROM (SELECT *, ${groupOf(sides).sql} AS ${GROUP}, ${rowHash(sides.columns)} AS ${HASH} FROM (${rows}))
       WHERE ${condition})`
   const on = [...key, NTH].map((n) => `a.${identifier(n)} IS NOT DISTINCT FROM b.${identifier(n)}`)
@@ -195,7 +200,7 @@ async function joinShare(session: Session, sides: Sides, share: readonly Group[]
   ])
   await session.run(
     `CREATE OR REPLACE TEMP TABLE marketlake_joined AS
-     SELECT a.here AS here_a, b.here AS here_b, ${cells.join(', ')}
+     SELECT a.${HERE} AS here_a, b.${HERE} AS here_b, ${cells.join(', ')}
      FROM ${side(sides.oldSql)} a FULL JOIN ${side(sides.lakeSql)} b ON ${on.join(' AND ')}
      WHERE a.${HASH} IS DISTINCT FROM b.${HASH}`,
   )

@@ -1,6 +1,7 @@
 /** The plan of an import: which tables an old file has, what they become in the lake, and what stands in the way. */
 import { LakeError } from '../model/errors.ts'
 import type { Field } from '../model/schema.ts'
+import { hidesRowNumber } from '../model/name.ts'
 import { field, findField } from '../model/schema.ts'
 import { standardTable } from '../model/standard-tables.ts'
 import type { MigratedColumn, MigratedTable } from '../storage/lake/migration-state.ts'
@@ -123,7 +124,7 @@ async function planTable(
   const table: MigratedTable = { old, table: mapped.table, key, columns: mapped.columns.map(brief) }
   const problems = [
     ...unsupported.map((column) => typeProblem(column)),
-    ...(duplicates === 'last' ? rowidProblems(there) : []),
+    ...rowidProblems(there),
     ...(await rangeProblems(session, old, there)),
     ...(await symbolProblems(session, table)),
     ...(key.length > 0 ? await keyProblems(session, table, duplicates) : []),
@@ -256,12 +257,12 @@ async function rangeProblems(
   return problems
 }
 
-/** A column of that name hides the order of rows, by which the last of equal keys is found. */
+/** A column of that name hides the numbers of rows, by which rows are found again. */
 function rowidProblems(there: readonly OldColumn[]): ImportProblem[] {
-  const found = there.find(({ name }) => name.toLowerCase() === 'rowid')
+  const found = there.find(({ name }) => hidesRowNumber(name))
   if (!found) return []
-  const message = `column ${found.name} hides which row came last; rename it in the old file first`
-  return [{ kind: 'duplicate-key', message, rows: 0, examples: [] }]
+  const message = `column ${found.name} hides the numbers of rows; rename it in the old file first`
+  return [{ kind: 'type', message, rows: 0, examples: [] }]
 }
 
 /** Texts in a column of symbols that name no stock. */

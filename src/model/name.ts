@@ -48,7 +48,23 @@ export function checkTagName(name: string): string {
 
 /** A column name with an underscore for everything that is forbidden. */
 export function allowedColumnName(name: string): string {
+  if (hidesRowNumber(name)) return `${name}_`
   return name.replaceAll(new RegExp(FORBIDDEN_IN_COLUMN, 'g'), '_') || '_'
+}
+
+/** DuckDB numbers the rows of a table by this name, and a column of it takes the place of those numbers. */
+export function hidesRowNumber(name: string): boolean {
+  return name.toLowerCase() === 'rowid'
+}
+
+/** Refuses a column in whose place the numbers of rows are needed: rows would be taken for others and get lost. */
+export function refuseRowNumber(names: readonly string[]): void {
+  const name = names.find(hidesRowNumber)
+  if (name === undefined) return
+  throw new LakeError('INVALID_NAME', `a column cannot be called ${name}`, {
+    details: { name },
+    next: 'Rename the column: DuckDB numbers the rows of a table by this name.',
+  })
 }
 
 /** Checks the column names of a table that is about to be created or widened. */

@@ -1,6 +1,6 @@
 /** Table schemas in Delta's own form: names, types and nullability of columns. */
 import { LakeError } from './errors.ts'
-import { checkColumnNames } from './name.ts'
+import { checkColumnNames, refuseRowNumber } from './name.ts'
 
 const SIMPLE_TYPES = [
   'string',
@@ -135,6 +135,7 @@ export function checkSchema(schema: Schema): Schema {
     throw new LakeError('INVALID_ARGUMENT', 'a table needs at least one column')
   }
   checkNames(schema)
+  refuseRowNumber(schema.fields.map((f) => f.name))
   return schema
 }
 

@@ -1,5 +1,6 @@
 /** Rows on their way in: a temporary table with columns of the table, its keys checked. */
 import { LakeError } from '../../model/errors.ts'
+import { refuseRowNumber } from '../../model/name.ts'
 import type { Schema } from '../../model/schema.ts'
 import { fieldOf, findField, typeText } from '../../model/schema.ts'
 import type { Session } from '../parquet/database.ts'
@@ -45,6 +46,7 @@ export interface Incoming {
 export async function receive(context: StageContext, input: Input): Promise<Incoming> {
   const incoming = await fill(context, input)
   try {
+    refuseRowNumber(incoming.schema.fields.map((f) => f.name))
     await checkRequired(context, incoming)
   } catch (error) {
     forget(context.session, incoming)

@@ -5,7 +5,7 @@ import { identifier, literal } from '../parquet/sql.ts'
 import { duckdbType } from '../parquet/types.ts'
 import { guessedRowBytes } from '../parquet/write.ts'
 import type { DataType } from '../../model/schema.ts'
-import { fieldOf } from '../../model/schema.ts'
+import { fieldOf, findField } from '../../model/schema.ts'
 import type { AddFile } from './actions.ts'
 import type { StageContext } from './stage.ts'
 import { boundsOf, rowsOf } from './stats.ts'
@@ -218,6 +218,8 @@ export async function splitParts(
   const column = context.shape.clustering[0]
   if (large.length === 0) return parts.map((part) => part.where)
   if (column === undefined) {
+    // Another engine's table may have such a column: then its values are no places, and the part stays whole.
+    if (findField(context.snapshot.schema, 'rowid')) return parts.map((part) => part.where)
     return parts.flatMap((part) =>
       large.includes(part) ? splitByPosition(rows, part.where, part.rowsPerFile) : [part.where],
     )

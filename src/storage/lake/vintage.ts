@@ -78,6 +78,9 @@ interface Names {
   readonly state: string
 }
 
+/** Names of ours; no measure has them. */
+const [PLACE, ROUND, ROUNDS] = ['marketlake_place', 'marketlake_round', 'marketlake_rounds']
+
 /** Incoming rows with defaults, their place among the rows of the same report, and their measures. */
 interface Arrival {
   readonly measures: readonly Field[]
@@ -102,9 +105,9 @@ async function arrive(context: StageContext, incoming: Incoming, name: string): 
   ]
   await session.run(
     `CREATE OR REPLACE TEMP TABLE ${identifier(name)} AS
-     SELECT *, row_number() OVER (PARTITION BY ${identifiers(GROUP)} ORDER BY notice_date NULLS FIRST, place) AS round,
-            count(*) OVER (PARTITION BY ${identifiers(GROUP)}) AS rounds
-     FROM (SELECT ${columns.join(', ')}, rowid AS place FROM ${identifier(incoming.name)})`,
+     SELECT *, row_number() OVER (PARTITION BY ${identifiers(GROUP)} ORDER BY notice_date NULLS FIRST, ${PLACE}) AS ${ROUND},
+            count(*) OVER (PARTITION BY ${identifiers(GROUP)}) AS ${ROUNDS}
+     FROM (SELECT ${columns.join(', ')}, rowid AS ${PLACE} FROM ${identifier(incoming.name)})`,
   )
   const schema = schemaOf(context.snapshot.schema.fields.filter((f) => GROUP.includes(f.name)))
   await checkKeys(context, { name, schema, rows: incoming.rows }, GROUP, 'error').catch(
@@ -148,7 +151,7 @@ async function loadCalendar(
 
 async function roundCount(context: StageContext, arrival: string): Promise<number> {
   const { n } = await context.session.row<{ n: bigint }>(
-    `SELECT max(round) AS n FROM ${identifier(arrival)}`,
+    `SELECT max(${ROUND}) AS n FROM ${identifier(arrival)}`,
   )
   if (Number(n) <= ROUNDS_MAX) return Number(n)
   throw new LakeError(
@@ -170,7 +173,7 @@ async function stageRound(
   options: VintageOptions,
 ): Promise<void> {
   const { session, snapshot } = context
-  const rows = `(SELECT * FROM ${identifier(names.arrival)} WHERE round = ${round})`
+  const rows = `(SELECT * FROM ${identifier(names.arrival)} WHERE ${ROUND} = ${round})`
   const latest = latestSql(names.state)
   const same = sameValues(arrival.measures)
   const stored = (condition: string): string =>
@@ -178,7 +181,7 @@ async function stageRound(
   // Of several rows of one report only the last is its present state; the others are versions of before.
   const known = options.dated
     ? stored(SAME_DATE)
-    : `(CASE WHEN a.round = a.rounds THEN l.vintage IS NOT NULL AND ${same('l')} ELSE ${stored('true')} END)`
+    : `(CASE WHEN a.${ROUND} = a.${ROUNDS} THEN l.vintage IS NOT NULL AND ${same('l')} ELSE ${stored('true')} END)`
   const columns = snapshot.schema.fields.map(
     (f) => `${newColumn(f, arrival, options)} AS ${identifier(f.name)}`,
   )
@@ -276,7 +279,7 @@ async function fillNotice(
   await session.run(
     `UPDATE ${identifier(names.state)} s SET notice_date = a.notice_date FROM ${rows} a
      WHERE ${equalOn(GROUP, 's', 'a')} AND s.notice_date IS NULL AND a.notice_date IS NOT NULL
-       AND ${dated ? filled : `s.vintage = 1 AND a.round = 1`}`,
+       AND ${dated ? filled : `s.vintage = 1 AND a.${ROUND} = 1`}`,
   )
 }
 
