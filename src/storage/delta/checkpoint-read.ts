@@ -4,9 +4,9 @@ import { LakeError } from '../../model/errors.ts'
 import type { Files } from '../files/files.ts'
 import { parquetParts, parquetRows } from '../parquet/rows-file.ts'
 import type { ColumnPart } from '../parquet/rows-file.ts'
-import type { Action, Commit } from './actions.ts'
+import type { Action, AddFile, Commit, RemoveFile } from './actions.ts'
 import { corrupt } from './actions.ts'
-import { lazyFiles, withNumbers } from './lazy-files.ts'
+import { lazyFiles, lazyRemoves, withNumbers } from './lazy-files.ts'
 import type { LazyFiles } from './lazy-files.ts'
 import { parseCommit, sortActions } from './parse.ts'
 import { SIDECARS } from './names.ts'
@@ -28,7 +28,9 @@ export async function readCheckpoint(
 /** What a checkpoint holds: its files apart from all else, where they need not be made yet. */
 export interface OpenCheckpoint {
   readonly commit: Commit
-  readonly files?: LazyFiles
+  readonly files?: LazyFiles<AddFile>
+  /** Only beside `files`. */
+  readonly removed?: LazyFiles<RemoveFile>
 }
 
 /** As `readCheckpoint`, with everything looked at but without making the actions of its files. */
@@ -40,13 +42,16 @@ export async function openCheckpoint(
   const contents = await readContents(files, directory, checkpoint)
   const lazy = lazyFiles(contents.adds)
   if (!lazy) return { commit: commitOf(contents, directory, checkpoint) }
-  return { commit: commitOf({ ...contents, adds: [] }, directory, checkpoint), files: lazy }
+  const removed = lazyRemoves(contents.removes)
+  const rest = { ...contents, adds: [], removes: removed ? [] : contents.removes }
+  return { commit: commitOf(rest, directory, checkpoint), files: lazy, ...(removed && { removed }) }
 }
 
-/** The actions of a checkpoint; its files, where they stand in columns, not put together yet. */
+/** The actions of a checkpoint; its files and those removed, where they stand in columns, not put together yet. */
 interface Contents {
   readonly actions: readonly Action[]
   readonly adds: readonly ColumnPart[]
+  readonly removes: readonly ColumnPart[]
 }
 
 async function readContents(
@@ -61,18 +66,21 @@ async function readContents(
   return {
     actions: all.flatMap(({ actions }) => actions),
     adds: all.flatMap(({ adds }) => adds),
+    removes: all.flatMap(({ removes }) => removes),
   }
 }
 
 async function readContent(files: Files, path: string): Promise<Contents> {
   const content = await files.read(path)
   if (!content) throw corrupt(path, 'the file of a checkpoint is missing')
-  if (path.endsWith('.json')) return { actions: jsonActions(content, path), adds: [] }
+  if (path.endsWith('.json')) return { actions: jsonActions(content, path), adds: [], removes: [] }
   const parts = await parquetParts(content, path)
-  if (!parts) return { actions: await parquetRows(content, path), adds: [] }
+  if (!parts) return { actions: await parquetRows(content, path), adds: [], removes: [] }
+  const apart = new Set(['add', 'remove'])
   return {
-    actions: parts.filter(({ name }) => name !== 'add').flatMap(actionsOfPart),
+    actions: parts.filter(({ name }) => !apart.has(name)).flatMap(actionsOfPart),
     adds: parts.filter(({ name }) => name === 'add'),
+    removes: parts.filter(({ name }) => name === 'remove'),
   }
 }
 
@@ -83,7 +91,8 @@ function actionsOfPart({ name, values }: ColumnPart): Action[] {
 function commitOf(contents: Contents, directory: string, checkpoint: CheckpointFiles): Commit {
   const where = join(directory, checkpoint.names[0]!)
   // Not `push(...)`: a checkpoint may hold more rows than a call may have arguments.
-  const actions = contents.actions.concat(contents.adds.flatMap(actionsOfPart))
+  const files = [...contents.removes, ...contents.adds]
+  const actions = contents.actions.concat(files.flatMap(actionsOfPart))
   const schemaString = schemaStringOf(actions)
   // A checkpoint is reconciled already; looking for repeated paths would only take time.
   const state = sortActions(actions, where, (add) => withStats(add, schemaString))

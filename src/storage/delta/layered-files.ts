@@ -1,25 +1,24 @@
-/** Live files as a map: those of a checkpoint, not made yet, and over them what commits added and removed since. */
-import type { AddFile } from './actions.ts'
+/** Files as a map, live or removed: those of a checkpoint, not made yet, and over them what commits changed since. */
 import type { LazyFiles } from './lazy-files.ts'
 
 /** A copy that changes without its origin. Of a checkpoint's files only what changed since is copied. */
-export function copyOfFiles(files: ReadonlyMap<string, AddFile>): Map<string, AddFile> {
+export function copyOfFiles<T>(files: ReadonlyMap<string, T>): Map<string, T> {
   return files instanceof LayeredFiles ? files.copy() : new Map(files)
 }
 
 /** A class, because whoever holds the files of a snapshot holds a `Map`. The map itself has what was added. */
-export class LayeredFiles extends Map<string, AddFile> {
-  readonly #base: LazyFiles
+export class LayeredFiles<T> extends Map<string, T> {
+  readonly #base: LazyFiles<T>
   /** Keys of the base that are removed, or replaced in the map itself. */
   readonly #gone = new Set<string>()
 
-  constructor(base: LazyFiles) {
+  constructor(base: LazyFiles<T>) {
     super()
     this.#base = base
   }
 
-  copy(): LayeredFiles {
-    const copy = new LayeredFiles(this.#base)
+  copy(): LayeredFiles<T> {
+    const copy = new LayeredFiles<T>(this.#base)
     for (const key of this.#gone) copy.#gone.add(key)
     for (const [key, add] of super.entries()) copy.set(key, add)
     return copy
@@ -33,12 +32,12 @@ export class LayeredFiles extends Map<string, AddFile> {
     return super.has(key) || this.#placeOf(key) !== undefined
   }
 
-  override get(key: string): AddFile | undefined {
+  override get(key: string): T | undefined {
     const place = this.#placeOf(key)
     return place === undefined ? super.get(key) : this.#base.at(place)
   }
 
-  override set(key: string, add: AddFile): this {
+  override set(key: string, add: T): this {
     if (this.#base.index.has(key)) this.#gone.add(key)
     return super.set(key, add)
   }
@@ -59,21 +58,21 @@ export class LayeredFiles extends Map<string, AddFile> {
     yield* super.keys()
   }
 
-  override *entries(): MapIterator<[string, AddFile]> {
+  override *entries(): MapIterator<[string, T]> {
     for (const [key, place] of this.#base.index)
       if (!this.#gone.has(key)) yield [key, this.#base.at(place)]
     yield* super.entries()
   }
 
-  override *values(): MapIterator<AddFile> {
+  override *values(): MapIterator<T> {
     for (const [, add] of this.entries()) yield add
   }
 
-  override [Symbol.iterator](): MapIterator<[string, AddFile]> {
+  override [Symbol.iterator](): MapIterator<[string, T]> {
     return this.entries()
   }
 
-  override forEach(use: (add: AddFile, key: string, files: Map<string, AddFile>) => void): void {
+  override forEach(use: (add: T, key: string, files: Map<string, T>) => void): void {
     for (const [key, add] of this.entries()) use(add, key, this)
   }
 

@@ -54,7 +54,7 @@ async function fromCheckpoint(files: Files, listing: LogListing, version: number
     if (checkpoint.version > version) continue
     try {
       const state = await openCheckpoint(files, listing.directory, checkpoint)
-      return replayOf(checkpoint.version, state.commit, state.files)
+      return replayOf(checkpoint.version, state)
     } catch (error) {
       if (!hasCode(error, 'CORRUPT_FILE') && !hasCode(error, 'CORRUPT_LOG')) throw error
       failures.push(error)

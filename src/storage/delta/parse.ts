@@ -240,7 +240,8 @@ export function parseAdd(value: unknown, where: string): AddFile {
   }
 }
 
-function parseRemove(value: unknown, where: string): RemoveFile {
+/** A `remove` action. */
+export function parseRemove(value: unknown, where: string): RemoveFile {
   const node = nodeOf(value, where)
   const {
     size: _size,

@@ -63,13 +63,24 @@ export function emptyReplay(): Replay {
 }
 
 /** The state of a checkpoint, whose files may come apart from the rest. A file is never live and removed. */
-export function replayOf(version: number, commit: Commit, files?: LazyFiles): Replay {
+export function replayOf(
+  version: number,
+  {
+    commit,
+    files,
+    removed,
+  }: {
+    readonly commit: Commit
+    readonly files?: LazyFiles<AddFile>
+    readonly removed?: LazyFiles<RemoveFile>
+  },
+): Replay {
   const replay = emptyReplay()
   apply(replay, version, commit)
   if (!files) return replay
-  for (const key of replay.tombstones.keys())
-    if (files.index.has(key)) replay.tombstones.delete(key)
-  return { ...replay, files: new LayeredFiles(files) }
+  const tombstones = removed ? new LayeredFiles(removed) : replay.tombstones
+  for (const key of tombstones.keys()) if (files.index.has(key)) tombstones.delete(key)
+  return { ...replay, files: new LayeredFiles(files), tombstones }
 }
 
 /** A state that can go on from a snapshot without changing it. */
@@ -79,7 +90,7 @@ export function replayFrom(snapshot: Snapshot): Replay {
     protocol: snapshot.protocol,
     metadata: snapshot.metadata,
     files: copyOfFiles(snapshot.files),
-    tombstones: new Map(snapshot.tombstones),
+    tombstones: copyOfFiles(snapshot.tombstones),
     txns: new Map(snapshot.txns),
     domains: new Map(snapshot.domains),
   }

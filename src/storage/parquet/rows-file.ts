@@ -2,7 +2,7 @@
 import { LakeError } from '../../model/errors.ts'
 import type { ColumnPart } from './column-part.ts'
 
-export type { ColumnPart } from './column-part.ts'
+export type { ColumnPart, PartField } from './column-part.ts'
 
 /** A row as nested objects without its NULLs: 64-bit integers are bigint, maps objects, dates and timestamps Date. */
 export type ParquetRow = Readonly<Record<string, unknown>>

@@ -7,8 +7,9 @@ import type { AddFile } from '../../../src/storage/delta/actions.ts'
 import { openCheckpoint, readCheckpoint } from '../../../src/storage/delta/checkpoint-read.ts'
 import { writeCheckpoint } from '../../../src/storage/delta/checkpoint-write.ts'
 import { LayeredFiles, copyOfFiles } from '../../../src/storage/delta/layered-files.ts'
+import type { LazyFiles } from '../../../src/storage/delta/lazy-files.ts'
 import { loadSnapshot } from '../../../src/storage/delta/load.ts'
-import { apply, emptyReplay, fileKey } from '../../../src/storage/delta/replay.ts'
+import { apply, emptyReplay, fileKey, replayOf } from '../../../src/storage/delta/replay.ts'
 import type { Files } from '../../../src/storage/files/files.ts'
 import { localFiles } from '../../../src/storage/files/local.ts'
 import { realEffects } from '../../../src/model/effects.ts'
@@ -74,6 +75,50 @@ test('an opened checkpoint has the files that reading it gives', async () => {
   )
 })
 
+test('an opened checkpoint has the removed files that reading it gives', async () => {
+  const removed = fc.uniqueArray(
+    fc.record({
+      path: text.map((name) => encodeURIComponent(name)),
+      deletionTimestamp: fc.integer({ min: 1, max: 9 }).map((n) => Date.now() + n),
+      size: fc.option(fc.nat(), { nil: undefined }),
+      partitionValues: fc.option(fc.dictionary(text, fc.option(text), { maxKeys: 2 }), {
+        nil: undefined,
+      }),
+    }),
+    { selector: ({ path }) => path, minLength: 1, maxLength: 30 },
+  )
+  await fc.assert(
+    fc.asyncProperty(removed, async (some) => {
+      const all = some.map(({ path, ...rest }) => removeAction(`r${path}`, rest))
+      const { directory, log, name } = await withCheckpoint([...all, addAction('live')])
+      const checkpoint = { version: 0, form: 'classic', names: [name] } as const
+      const state = await openCheckpoint(localFiles, log, checkpoint)
+      expect(state.removed?.index.size).toBe(all.length)
+      expect(state.commit.removes).toEqual([])
+      const replay = emptyReplay()
+      apply(replay, 0, await readCheckpoint(localFiles, log, checkpoint))
+      const snapshot = await loadSnapshot(localFiles, directory)
+      expect(new Map(snapshot!.tombstones)).toEqual(replay.tombstones)
+      expect(snapshot!.tombstones.size).toBe(all.length)
+    }),
+    { numRuns: 15 },
+  )
+})
+
+test('a file that a checkpoint has as live and as removed is live', () => {
+  const lazy = <T>(names: readonly string[], make: (path: string) => T): LazyFiles<T> => ({
+    index: new Map(names.map((name, i) => [name, i])),
+    at: (place) => make(names[place]!),
+  })
+  const replay = replayOf(3, {
+    commit: { txns: [], domains: [], removes: [], adds: [] },
+    files: lazy(['a', 'b'], (path) => ({ path }) as AddFile),
+    removed: lazy(['b', 'c'], (path) => ({ path, dataChange: true })),
+  })
+  expect([...replay.files.keys()]).toEqual(['a', 'b'])
+  expect([...replay.tombstones.keys()]).toEqual(['c'])
+})
+
 test('a table with deletion vectors is read with all checks', async () => {
   const dv = { storageType: 'u', pathOrInlineDv: 'ab^-aqEH.-t@S}K{vb[*k^', sizeInBytes: 4 }
   const head = [protocolAction(['deletionVectors']), HEAD[1]!]
@@ -92,7 +137,10 @@ test('what is damaged is found when the checkpoint is opened, never when a file 
   const adds = Array.from({ length: 300 }, (_, i) =>
     addAction(`part-${i}`, { stats: `{"numRecords":${i}}`, tags: { t: `${i}` } }),
   )
-  const { log, name } = await withCheckpoint([...adds, removeAction('gone')])
+  const { log, name } = await withCheckpoint([
+    ...adds,
+    removeAction('gone', { deletionTimestamp: Date.now() }),
+  ])
   const path = join(log, name)
   const content = readFileSync(path)
   let refused = 0
@@ -106,9 +154,11 @@ test('what is damaged is found when the checkpoint is opened, never when a file 
       expect(state).toBeInstanceOf(LakeError)
       refused++
     } else {
-      const { files: lazy } = state as Awaited<ReturnType<typeof openCheckpoint>>
+      const { files: lazy, removed } = state as Awaited<ReturnType<typeof openCheckpoint>>
       const made = lazy ? [...lazy.index.values()].map((place) => lazy.at(place)) : []
       expect(made.every(({ path, size }) => typeof path === 'string' && size >= 0)).toBe(true)
+      const gone = removed ? [...removed.index.values()].map((place) => removed.at(place)) : []
+      expect(gone.every(({ path }) => typeof path === 'string')).toBe(true)
     }
   }
   expect(refused).toBeGreaterThan(0)
