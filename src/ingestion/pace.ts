@@ -54,6 +54,9 @@ const OPEN_MS = 60_000
 const OPEN_MS_MAX = 1_800_000
 /** No wait is longer, so a later moment in a file comes from a clock that went back. */
 const AHEAD_MS_MAX = 2 * OPEN_MS_MAX
+/** Turns are not taken further ahead than what waits for them is long. */
+const QUEUE_MS_MAX = 60_000
+const QUEUE_STEPS_MAX = 100
 /** Slots of the past are of no use. */
 const SLOT_KEPT_MS = 60_000
 const SWEEP_TURNS = 100
@@ -195,8 +198,9 @@ function slotStore({ files, directory, effects }: PaceOptions): SlotStore {
       const step = paceMs * slowness
       const nowMs = effects.now()
       const lastMs = lastOf.get(host) ?? 0
-      // A last turn far ahead comes from before the clock went back.
-      const fromMs = lastMs - nowMs > AHEAD_MS_MAX ? nowMs : Math.max(nowMs, lastMs + step)
+      // A last turn further ahead than any queue comes from before the clock went back.
+      const aheadMs = Math.max(QUEUE_MS_MAX, QUEUE_STEPS_MAX * step)
+      const fromMs = lastMs - nowMs > aheadMs ? nowMs : Math.max(nowMs, lastMs + step)
       let atMs = Math.ceil(fromMs / step) * step
       for (let tries = 0; tries < STEPS_MAX && !(await claim(host, atMs)); tries++) atMs += step
       lastOf.set(host, atMs)

@@ -46,6 +46,8 @@ export async function importAttached(
 ): Promise<ImportResult> {
   await prepareSymbols(session)
   const plan = await planImport(session, options)
+  if (old !== undefined && options.tables === undefined && plan.tables.length === 0)
+    throw nothingToImport(plan, old)
   if (options.dryRun) return { plan, outcome: undefined }
   refuseProblems(plan)
   const head = await lake.head()
@@ -181,6 +183,18 @@ export function refuseBegun(migration: Migration | undefined, what: string): voi
           : 'Run `marketlake migrate dual-write --stop` first.',
     },
   )
+}
+
+/** A migration of no tables would compare as equal and be cut over. */
+function nothingToImport({ left }: ImportPlan, old: string): LakeError {
+  const elsewhere = left.filter((name) => name.startsWith('table '))
+  return new LakeError('TABLE_NOT_FOUND', `${old} has no tables in its schema main`, {
+    details: { path: old, left },
+    next:
+      elsewhere.length > 0
+        ? `Copy those of its other schemas into main first: ${elsewhere.slice(0, 3).join(', ')}.`
+        : 'Check the path.',
+  })
 }
 
 function exists({ table, old }: PlannedTable): LakeError {

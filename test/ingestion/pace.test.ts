@@ -51,6 +51,14 @@ describe('turns', () => {
     )
   })
 
+  test('a clock that goes back by half an hour does not stop the next one for so long', async () => {
+    const { clock, process } = await world()
+    const pace = process()
+    const before = await turn(pace, clock)
+    clock.ms -= 1_800_000
+    expect((await turn(pace, clock)) - (before - 1_800_000)).toBeLessThan(1000)
+  })
+
   test('are not given twice when all ask at once', async () => {
     const { disk, process } = await world()
     const starts = await Promise.all(

@@ -22,6 +22,15 @@ describe('an import', () => {
     expect((await lake.head()).version).toBe(version)
   })
 
+  test('refuses a file whose tables stand in other schemas: nothing would compare as equal', async () => {
+    const path = await oldFile('CREATE SCHEMA data', 'CREATE TABLE data.bars AS SELECT 1 AS n')
+    const lake = await newLake()
+    expect(await failure(importDatabase(lake, path))).toMatchObject({
+      code: 'TABLE_NOT_FOUND',
+      next: 'Copy those of its other schemas into main first: table data.bars.',
+    })
+  })
+
   test('tables of one stock each that cannot be taken keep the others out as well', async () => {
     const path = await oldFile(
       ...Array.from(
