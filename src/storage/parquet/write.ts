@@ -6,7 +6,7 @@ import { LakeError, hasCode } from '../../model/errors.ts'
 import type { Schema } from '../../model/schema.ts'
 import type { Files, SealedFile } from '../files/files.ts'
 import type { Session } from './database.ts'
-import { identifiers, literal } from './sql.ts'
+import { identifier, identifiers, literal } from './sql.ts'
 import { statisticsText } from './statistics.ts'
 import type { ColumnStatistics, FileStatistics } from './statistics.ts'
 import { castColumn } from './types.ts'
@@ -128,11 +128,16 @@ function copyTo(
   options: Pick<WriteOptions, 'sql' | 'schema' | 'typed' | 'orderBy'>,
 ): Promise<CopyReport[]> {
   const { schema, typed, orderBy } = options
-  const columns = typed ? '*' : schema.fields.map((f) => castColumn(f)).join(', ')
+  const columns = schema.fields.map((f) => (typed ? spelled(f.name) : castColumn(f))).join(', ')
   const order = orderBy && orderBy.length > 0 ? ` ORDER BY ${identifiers(orderBy)}` : ''
   const target = `FORMAT parquet, COMPRESSION ${codecOf(schema)}, ROW_GROUP_SIZE ${rowGroupRows(schema)}, RETURN_STATS`
   const sql = `COPY (SELECT ${columns} FROM (${options.sql})${order}) TO ${literal(path)} (${target})`
   return session.rows<CopyReport>(sql)
+}
+
+/** A column under the name that the log has: the engine would write it as whoever gave the rows spells it. */
+function spelled(name: string): string {
+  return `${identifier(name)} AS ${identifier(name)}`
 }
 
 /**
