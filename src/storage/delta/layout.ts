@@ -225,18 +225,20 @@ export async function splitParts(
     )
   }
   const { type } = fieldOf(context.snapshot.schema, column, context.table)
-  const starts = await rangeStarts(context.session, rows, column, large)
+  const { starts, nulls } = await rangeStarts(context.session, rows, column, large)
   return parts.flatMap((part) => {
     const i = large.indexOf(part)
-    return i < 0 ? [part.where] : rangesOf(part.where, identifier(column), type, starts[i]!)
+    return i < 0 ? [part.where] : rangesOf(part.where, identifier(column), type, starts[i]!, nulls)
   })
 }
 
+/** Only where there is a NULL the first range asks for it: with an OR it could not skip the rows of the others. */
 function rangesOf(
   where: string,
   name: string,
   type: DataType,
   starts: readonly string[],
+  nulls: boolean,
 ): string[] {
   // Nothing but NULL has no first value.
   if (starts.length === 0) return [where]
@@ -245,7 +247,9 @@ function rangesOf(
     const above = i === 0 ? '' : ` AND ${name} >= ${typed(start, type)}`
     const below = next === undefined ? '' : ` AND ${name} < ${typed(next, type)}`
     const range = `(${where})${above}${below}`
-    return i === 0 && starts.length > 1 ? `(${range} OR ((${where}) AND ${name} IS NULL))` : range
+    return nulls && i === 0 && starts.length > 1
+      ? `(${range} OR ((${where}) AND ${name} IS NULL))`
+      : range
   })
 }
 
@@ -253,13 +257,13 @@ function typed(text: string, type: DataType): string {
   return `CAST(${literal(text)} AS ${duckdbType(type)})`
 }
 
-/** First values of the files of each part, all found in one pass over the rows. */
+/** First values of the files of each part, and whether some row has none, all found in one pass over the rows. */
 async function rangeStarts(
   session: Session,
   rows: Rows,
   column: string,
   parts: readonly Part[],
-): Promise<string[][]> {
+): Promise<{ starts: string[][]; nulls: boolean }> {
   const name = identifier(column)
   const counts = parts.map(({ where }, i) => `count(*) FILTER (${where}) AS n${i}`)
   const places = parts.map((_, i) => `sum(n${i}) OVER (ORDER BY k) - n${i} AS p${i}`)
@@ -268,12 +272,15 @@ async function rangeStarts(
          GROUP BY CAST(floor(p${i} / ${evenRows(part)}) AS BIGINT)`,
   )
   const found = await session.rows<{ part: number; start: string }>(
-    `WITH counted AS (SELECT ${name} AS k, ${counts.join(', ')} FROM ${identifier(rows.name)}
-                      WHERE ${name} IS NOT NULL GROUP BY 1),
-          placed AS (SELECT *, ${places.join(', ')} FROM counted)
-     SELECT part, CAST(first AS VARCHAR) AS start FROM (${firsts.join(' UNION ALL ')}) ORDER BY part, first`,
+    `WITH counted AS (SELECT ${name} AS k, ${counts.join(', ')} FROM ${identifier(rows.name)} GROUP BY 1),
+          placed AS (SELECT *, ${places.join(', ')} FROM counted WHERE k IS NOT NULL)
+     SELECT part, CAST(first AS VARCHAR) AS start
+     FROM (${firsts.join(' UNION ALL ')} UNION ALL SELECT -1, NULL FROM counted WHERE k IS NULL) ORDER BY part, first`,
   )
-  return parts.map((_, i) => found.filter((row) => row.part === i).map((row) => row.start))
+  return {
+    starts: parts.map((_, i) => found.flatMap((row) => (row.part === i ? [row.start] : []))),
+    nulls: found.some(({ part }) => part === -1),
+  }
 }
 
 /** Files of equal size: the last one is as good a place for a hot spot as the others. */

@@ -38,6 +38,13 @@ async function planned(select: string): Promise<string[]> {
   return planFiles(context(), { name: 'planned', rows: ROWS })
 }
 
+test('a place asks for rows without a symbol only where there are some, so that it can skip those of other symbols', async () => {
+  const all = (symbol: string): string =>
+    `SELECT ${symbol} AS symbol, ${MONTH} AS day, n FROM range(${ROWS}) t(n)`
+  expect((await planned(all(SYMBOL))).join()).not.toContain('IS NULL')
+  expect((await planned(all(`nullif(${SYMBOL}, '000000')`))).join()).toContain('IS NULL')
+})
+
 test.each([
   ['in plain months', SYMBOL, MONTH],
   ['without a symbol', 'CAST(NULL AS VARCHAR)', MONTH],
