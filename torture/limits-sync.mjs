@@ -10,6 +10,8 @@ const MORE_COLUMNS = Array.from({ length: 80 }, (_, i) => `c${i}`)
 const REPORT_BYTES = (21 + MORE_COLUMNS.length) * 8
 const BAR_BYTES = 10 * 8
 const PARTS = 8
+/** What is compared and numbered of reports must fit. */
+const REPORT_PARTS = 32
 
 const bytesOf = ({ memory, times }) => memory * times * 2 ** 20
 const daysOf = (sizes) => Math.ceil(bytesOf(sizes) / BAR_BYTES / SYMBOLS)
@@ -38,14 +40,14 @@ export const syncOperations = {
     open(api, root, (lake) => synced(api, lake, [seriesBatch(daysOf(sizes), 50)])),
   'count of the bars': ({ api, root }) =>
     open(api, root, (lake) => queried(lake, 'SELECT count(*) AS n FROM daily')),
-  'load of the reports in 8 parts': ({ api, root, sizes }) =>
+  'load of the reports in 32 parts': ({ api, root, sizes }) =>
     open(api, root, (lake) => loadReports(api, lake, quartersOf(sizes))),
   'sync of a new quarter': ({ api, root, sizes }) =>
     open(api, root, (lake) => synced(api, lake, [quarterBatch(api, quartersOf(sizes), 1)])),
   'sync of a quarter in the middle, every report restated': ({ api, root, sizes }) =>
     open(api, root, (lake) => synced(api, lake, [quarterBatch(api, quartersOf(sizes) >> 1, 2)])),
   'count of the reports': ({ api, root }) =>
-    open(api, root, (lake) => queried(lake, 'SELECT count(*) AS n FROM fin_income_all')),
+    open(api, root, (lake) => queried(lake, 'SELECT count(*) AS n FROM fin_income_statement_all')),
 }
 
 async function loadBars(lake, days) {
@@ -67,8 +69,8 @@ async function loadReports(api, lake, quarters) {
       await tx.widen('income', fieldsOf(api))
     }),
   )
-  for (let part = 0; part < PARTS; part++) {
-    const [from, to] = [part, part + 1].map((p) => Math.floor((quarters * p) / PARTS))
+  for (let part = 0; part < REPORT_PARTS; part++) {
+    const [from, to] = [part, part + 1].map((p) => Math.floor((quarters * p) / REPORT_PARTS))
     const sql = `SELECT (600000 + s.range)::VARCHAR || '.SH' AS symbol,
       last_day(DATE '1990-01-01' + to_months(3 * q.range::INTEGER + 2))::DATE AS end_date, 'made' AS source,
       last_day(DATE '1990-01-01' + to_months(3 * q.range::INTEGER + 3))::DATE AS notice_date,

@@ -23,8 +23,8 @@ export interface Display {
   readonly relations: ReadonlyMap<string, Relation>
   /** Names of the macros that stand in a FROM clause. */
   readonly macros: ReadonlySet<string>
-  /** Tables whose rows stand in memory. */
-  readonly resident: ReadonlySet<string>
+  /** What stands in memory, by table. */
+  readonly resident: ResidentState
   /** Tables without a date of knowledge, which an engine of a date does not show. */
   readonly withheld: readonly string[]
   /** Grows when a view changes. */
@@ -88,7 +88,7 @@ function buildDisplay(options: DisplayOptions, generation: number): Display {
     lists,
     relations: new Map(relations.map((relation) => [relation.name.toLowerCase(), relation])),
     macros: new Set(relations.filter((r) => r.kind === 'table macro').map((r) => r.name)),
-    resident: new Set(resident.keys()),
+    resident,
     withheld,
     generation,
   }

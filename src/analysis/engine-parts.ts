@@ -14,6 +14,8 @@ import type { ResidentState } from './resident.ts'
 /** What an engine of a date needs of the engine that it was made from. */
 export interface Parent {
   readonly leased: boolean
+  /** True while memory holds a state and is not about to hold another. */
+  rests(state: ResidentState): boolean
   /** Begins while memory holds a state; false if it holds another by now. */
   beginAt(state: ResidentState, begin: () => Promise<void>): Promise<boolean>
 }
@@ -62,6 +64,8 @@ export interface StreamState {
 export interface Statement {
   readonly sql: string
   readonly parameters?: Parameters | undefined
+  /** It cannot be run twice. */
+  readonly once?: boolean
   readonly options?: StatementOptions | undefined
 }
 

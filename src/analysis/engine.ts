@@ -209,7 +209,7 @@ export class AnalysisEngine {
     let limit: ReturnType<typeof startLimit>
     let stuck = false
     try {
-      held = await this.#stage.acquire(sql, parameters)
+      held = await this.#stage.acquire(sql, parameters, true)
       state.display = held.display
       limit = startLimit(held.session, options)
       limit?.check()
@@ -234,7 +234,7 @@ export class AnalysisEngine {
   /** Writes the result of a SELECT into a Parquet file that must not exist; returns the number of rows. */
   copyTo(sql: string, path: string, options?: StatementOptions): Promise<number> {
     const body = sql.trim().replace(/;$/, '')
-    return this.#run({ sql, options }, (session) =>
+    return this.#run({ sql, options, once: true }, (session) =>
       session.run(`COPY (${body}\n) TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd)`),
     )
   }
@@ -365,13 +365,14 @@ export class AnalysisEngine {
 
   async #once<T>(statement: Statement, use: (session: Session) => Promise<T>): Promise<T> {
     const { sql, parameters, options = {} } = statement
-    const held = await this.#stage.acquire(sql, parameters)
+    const held = await this.#stage.acquire(sql, parameters, statement.once)
     try {
       const limits = { timeoutMs: this.#parts.timeoutMs, ...options }
       const result = await limited(held.session, limits, () => use(held.session))
       await held.session.end()
       this.#stage.keep(held.session)
-      return result
+      const whole = statement.once || this.#stage.isWhole(held)
+      return whole ? result : await this.#once(statement, use)
     } catch (error) {
       // After some failures of the engine a connection answers nothing any more.
       const closing = held.session.close()

@@ -50,6 +50,7 @@ export class Stage implements Parent {
   #oldText: string | undefined
   #memory: ResidentState
   #record: LakeRecord
+  #applying = false
   #moving: Promise<unknown> = Promise.resolve()
   #broken: ReadonlyMap<string, Error> = new Map()
   /** How much of a table has come in since memory was compressed. */
@@ -96,14 +97,14 @@ export class Stage implements Parent {
   }
 
   /** A connection on which a checked statement can run, with the lists of the right version. */
-  async acquire(sql: string, parameters?: Parameters): Promise<Held> {
+  async acquire(sql: string, parameters?: Parameters, once = false): Promise<Held> {
     await this.ready()
     await this.#showExtras(sql)
     const session = await this.session()
     try {
       let display = this.#display!
       let tree = await this.#pass(session, sql, display)
-      if (await this.#beginMoment(session, display, this.#readBy(tree, display))) {
+      if (await this.#beginMoment(session, display, this.#readBy(tree, display), once)) {
         const now = this.#display!
         if (now !== display) tree = await this.#pass(session, sql, now)
         display = now
@@ -146,22 +147,35 @@ export class Stage implements Parent {
 
   /**
    * Memory moves on in place, lists of files do not: a statement that reads both begins its transaction while nothing
-   * moves, and reads what is shown at that moment. So does one of a date, whose rows in memory are those of its parent.
+   * moves, and reads what is shown at that moment. So does one of a date, whose rows in memory are those of its parent;
+   * but as that one seldom moves, a statement that can be run twice asks afterwards whether it did (`isWhole`).
    */
   async #beginMoment(
     session: Session,
     display: Display,
     read: ReadonlySet<string> | undefined,
+    once: boolean,
   ): Promise<boolean> {
     const names = read ?? new Set(display.views.map((view) => view.name))
     const inMemory = [...names].some((name) => display.resident.has(name))
     const { dated } = this.#parts
     if (!inMemory) return false
     if (!dated && [...names].every((name) => display.resident.has(name))) return false
+    if (dated && !once && dated.parent.rests(display.resident)) return false
     const begin = (): Promise<void> => session.begin(TOUCH_RESIDENT)
     if (!dated) await this.#still(begin)
-    else if (!(await dated.parent.beginAt(this.#memory, begin))) await this.#leaveMemory()
+    else if (!(await dated.parent.beginAt(display.resident, begin))) await this.#leaveMemory()
     return true
+  }
+
+  /** True if a statement that has ended read one version. */
+  isWhole({ display: { resident } }: Held): boolean {
+    return resident.size === 0 || (this.#parts.dated?.parent.rests(resident) ?? true)
+  }
+
+  /** True while memory holds a state and is not about to hold another. */
+  rests(state: ResidentState): boolean {
+    return state === this.#memory && !this.#applying
   }
 
   /** Begins while memory holds a state; false if it holds another by now. */
@@ -260,10 +274,17 @@ export class Stage implements Parent {
       return { move, display: displayOf({ ...shown, resident: move.state }, this.#display) }
     }
     let { move, display } = next()
-    while (!(await this.#apply(display, move, broken))) ({ move, display } = next())
+    this.#applying = true
+    try {
+      while (!(await this.#apply(display, move, broken))) ({ move, display } = next())
+    } catch (error) {
+      this.#applying = false
+      throw error
+    }
     this.#broken = broken
     this.#display = display
     this.#memory = move.state
+    this.#applying = false
     this.#record = record
     await this.#protect()
   }
