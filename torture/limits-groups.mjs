@@ -2,7 +2,7 @@
 import { importOperations } from './limits-import.mjs'
 import { filesOperations } from './limits-files.mjs'
 import { open, must, queried } from './limits-lake.mjs'
-import { syncOperations, title as syncTitle } from './limits-sync.mjs'
+import { barOperations, barsTitle, reportOperations, reportsTitle } from './limits-sync.mjs'
 
 const COLUMNS = 12
 const ROW_BYTES = (COLUMNS + 1) * 8
@@ -165,7 +165,8 @@ export const GROUPS = {
     title: (sizes) => `a .duckdb file of ${sizes.memory * sizes.times} MB as columns`,
     operations: importOperations({ rowsOf, batch }),
   },
-  sync: { title: syncTitle, operations: syncOperations },
+  sync: { title: barsTitle, operations: barOperations },
+  reports: { title: reportsTitle, operations: reportOperations },
   versions: { title: ({ versions: count }) => `${count} versions`, operations: versions },
   tables: { title: ({ tables: count }) => `${count} tables`, operations: tables },
   files: {
