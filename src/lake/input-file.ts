@@ -6,7 +6,7 @@ import type { Session } from '../storage/parquet/database.ts'
 import { checkFooter } from '../storage/parquet/inspect.ts'
 import { identifier, literal, pathLiteral } from '../storage/parquet/sql.ts'
 import { duckdbType } from '../storage/parquet/types.ts'
-import { ZONE } from './cell-types.ts'
+import { hasZone, parseCell } from './cell-values.ts'
 import { csvRelation } from './csv-file.ts'
 import { checkJson, jsonRelation } from './json-file.ts'
 import type { RoundedNumber } from './json-file.ts'
@@ -85,32 +85,6 @@ function reader(session: Session, path: string, format: FileFormat): Promise<str
     case 'json':
       return jsonRelation(path)
   }
-}
-
-/** The text of a cell as a value of a type; empty text is NULL, except in text columns. */
-export function parseCell(column: Field, expression: string, timezone?: string): string {
-  if (column.type === 'string') return expression
-  if (column.type === 'timestamp') return parseMoment(expression, timezone)
-  const present = `nullif(trim(${expression}), '')`
-  // 20240229 is how most sources write dates.
-  const dashed = `regexp_replace(${present}, '^([0-9]{4})([0-9]{2})([0-9]{2})$', '\\1-\\2-\\3')`
-  const value = `TRY_CAST(${column.type === 'date' ? dashed : present} AS ${duckdbType(column.type)})`
-  if (column.type !== 'double' && column.type !== 'float') return value
-  // 1e400 is a number, and infinity is another one.
-  return `CASE WHEN isinf(${value}) AND regexp_matches(${present}, '[0-9]') THEN NULL ELSE ${value} END`
-}
-
-/** A text with a zone says its moment itself; one without is of the zone that was named. */
-function parseMoment(expression: string, timezone: string | undefined): string {
-  const present = `nullif(trim(${expression}), '')`
-  const zoned = `TRY_CAST(${present} AS TIMESTAMPTZ)`
-  if (timezone === undefined || timezone === 'ntz') return zoned
-  const local = `timezone(${literal(timezone)}, TRY_CAST(${present} AS TIMESTAMP))`
-  return `CASE WHEN ${hasZone(present)} THEN ${zoned} ELSE ${local} END`
-}
-
-function hasZone(text: string): string {
-  return `regexp_matches(${text}, ':[0-9]{2}([.][0-9]+)?${ZONE}$')`
 }
 
 /** Refuses texts without a zone in columns of moments, unless one was named. */

@@ -16,13 +16,13 @@ import type { Session } from '../storage/parquet/database.ts'
 import { relationSchema } from '../storage/parquet/inspect.ts'
 import { identifier, literal } from '../storage/parquet/sql.ts'
 import { inferTypes } from './cell-types.ts'
+import { parseCell } from './cell-values.ts'
 import { csvError } from './csv-file.ts'
 import {
   checkCells,
   checkInputFile,
   formatOf,
   inputRelation,
-  parseCell,
   refuseNanoseconds,
   storableTypes,
   withTimezone,
