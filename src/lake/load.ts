@@ -184,21 +184,36 @@ async function typedSource(
     const known = target && findField(target, name)
     return field(name, known?.type ?? inferred.get(name)!)
   })
-  return parseColumns(session, file.name, columns, table, timezone)
+  const whole = new Set(
+    columns.flatMap(({ name, type }) =>
+      type === 'long' && !(target && findField(target, name)) ? [name] : [],
+    ),
+  )
+  return parseColumns(session, file.name, columns, { table, timezone, whole })
+}
+
+interface Parsing {
+  readonly table: string
+  readonly timezone: string | undefined
+  /** Columns that were found to hold whole numbers and nothing else. */
+  readonly whole: ReadonlySet<string>
 }
 
 async function parseColumns(
   session: Session,
   name: string,
   columns: readonly Field[],
-  table: string,
-  timezone: string | undefined,
+  { table, timezone, whole }: Parsing,
 ): Promise<Source> {
-  await checkCells(session, name, columns, table, timezone)
+  const doubtful = columns.filter((f) => !whole.has(f.name))
+  await checkCells(session, name, doubtful, table, timezone)
   const typed = temporaryName('typed')
-  const select = columns.map(
-    (f) => `${parseCell(f, identifier(f.name), timezone)} AS ${identifier(f.name)}`,
-  )
+  const select = columns.map((f) => {
+    const text = identifier(f.name)
+    return whole.has(f.name)
+      ? `CAST(nullif(${text}, '') AS BIGINT) AS ${text}`
+      : `${parseCell(f, text, timezone)} AS ${text}`
+  })
   await session.share(typed, `SELECT ${select.join(', ')} FROM ${identifier(name)}`)
   return { name: typed, schema: schemaOf(columns) }
 }
