@@ -108,7 +108,10 @@ async function thaw(store: Store, name: string): Promise<string> {
     await store.files.sync(join(directory, '..'))
     await linkFiles(store, snapshot, tableDirectory(store, oldPath), directory)
     const record = thawRecord(store, head, name, path, snapshot)
-    if ((await publishRecord(store, record)) === 'exists') continue
+    if ((await publishRecord(store, record)) === 'exists') {
+      await unlinkFiles(store, snapshot, directory)
+      continue
+    }
     await syncLog(store)
     store.frozen.delete(oldPath)
     await refreshHead(store)
@@ -133,6 +136,19 @@ async function linkFiles(
     await store.files.link(source, target)
   }
   for (const directory of made) await store.files.sync(directory)
+}
+
+/** Nobody names them, and a vacuum does not know them for ours. */
+async function unlinkFiles(store: Store, snapshot: Snapshot, directory: string): Promise<void> {
+  const made = new Set<string>()
+  for (const file of snapshot.files.values()) {
+    const path = filePath(directory, file.path)
+    await store.files.remove(path).catch(() => false)
+    made.add(join(path, '..'))
+  }
+  for (const path of [...made].toSorted((a, b) => b.length - a.length))
+    await store.files.remove(path).catch(() => false)
+  await store.files.remove(directory).catch(() => false)
 }
 
 function thawRecord(

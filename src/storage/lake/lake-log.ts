@@ -50,7 +50,15 @@ export async function readRecord(
   version: number,
 ): Promise<LakeRecord | undefined> {
   const record = await readBareRecord(context, version)
-  return record?.actionsFile ? withActions(context, record) : record
+  if (!record?.actionsFile) return record
+  try {
+    return await withActions(context, record)
+  } catch (error) {
+    // A vacuum leaves a stub in place of the record before it takes the actions.
+    const now = await readBareRecord(context, version)
+    if (now?.stub) return now
+    throw error
+  }
 }
 
 /** The record without actions that stand in a file of their own: that file may be gone already. */
