@@ -46,11 +46,16 @@ export async function exportParquet(
 /** What stands in a lake's directory for itself; other files may stand beside it. */
 const OF_LAKE = new Set(['_lake', 'warehouse', 'lake.toml', 'analysis.duckdb'])
 
-/** Refuses to write a result over a part of the lake. */
-export async function checkNotOfLake(root: string, path: string): Promise<void> {
+/** True for a path of a part of the lake, or in one. */
+export async function isOfLake(root: string, path: string): Promise<boolean> {
   const [first] = relative(await realPath(root), await realPath(path)).split(sep)
   // Some file systems do not tell letters apart.
-  if (!OF_LAKE.has(first!.toLowerCase())) return
+  return OF_LAKE.has(first!.toLowerCase())
+}
+
+/** Refuses to write a result over a part of the lake. */
+export async function checkNotOfLake(root: string, path: string): Promise<void> {
+  if (!(await isOfLake(root, path))) return
   throw new LakeError('INVALID_ARGUMENT', `${path} belongs to the lake itself`, {
     details: { path, lake: root },
     next: 'Write the result elsewhere.',

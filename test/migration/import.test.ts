@@ -326,6 +326,15 @@ describe('an adoption', () => {
     expect(await rowsOf(lake, 'SELECT count(*) AS n FROM fin_balance_sheet')).toEqual([{ n: 2n }])
   })
 
+  test('refuses the files of the lake itself', async () => {
+    const lake = await newLake()
+    for (const path of [lake.root, join(lake.root, 'warehouse', 'daily')])
+      expect(await failure(adoptFolder(lake, path))).toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        details: { lake: lake.root },
+      })
+  })
+
   test('refuses what does not add up, naming it, and adopts nothing', async () => {
     const lake = await newLake()
     const { version } = await lake.head()
