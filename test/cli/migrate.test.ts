@@ -1,7 +1,7 @@
 /** The commands of `migrate`: documents, words, and exit codes. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Lake } from '../../src/lake/lake.ts'
@@ -138,5 +138,16 @@ describe('a result is a file beside the lake', () => {
     child.stderr.destroy()
     const [code] = (await once(child, 'close')) as [number | null]
     expect([code, existsSync(path)]).toEqual([0, true])
+  })
+})
+
+test('the document of an adoption names the files that were left out', async () => {
+  const folder = temporaryDirectory()
+  const old = await oldFile('CREATE TABLE t AS SELECT 1 AS k')
+  await inOldFile(old, `COPY (SELECT 1 AS k) TO '${join(folder, 'a.parquet')}' (FORMAT parquet)`)
+  symlinkSync('/nowhere', join(folder, 'b.parquet'))
+  expect(await json(await newLake(), 'adopt', folder)).toMatchObject({
+    code: 0,
+    document: { outcome: 'committed', files: [join(folder, 'b.parquet')] },
   })
 })

@@ -46,11 +46,15 @@ export async function adopt(
         context,
         `${countText(result.files.length)} files left out, for example ${result.files[0]!}`,
       )
-    return report(context, result)
+    return report(context, result, result.files)
   })
 }
 
-async function report(context: CliContext, { plan, outcome }: ImportResult): Promise<number> {
+async function report(
+  context: CliContext,
+  { plan, outcome }: ImportResult,
+  files?: readonly string[],
+): Promise<number> {
   const tables = plan.tables.map(documentOf)
   if (context.json) {
     const done = outcome?.kind === 'committed'
@@ -62,6 +66,7 @@ async function report(context: CliContext, { plan, outcome }: ImportResult): Pro
       txnId: done ? outcome.txnId : null,
       tables,
       left: plan.left,
+      ...(files && { files }),
     })
   }
   tell(context, plan)
