@@ -30,6 +30,8 @@ const HISTORY_MAX = 1000
 export interface Publication {
   readonly publishedMs: number
   readonly validUntilMs: number
+  /** The directory that the views name, where somebody asked for another than the lake's own. */
+  readonly root: string | undefined
 }
 
 /** Statements that make the `meta` schema of a lake version. */
@@ -78,7 +80,7 @@ function lakeTable(store: Store, record: LakeRecord, publication?: Publication):
   return {
     name: 'lake',
     columns: `lake_id VARCHAR, version BIGINT, txn_id VARCHAR, committed_at TIMESTAMPTZ, operation VARCHAR,
-      note VARCHAR, horizon BIGINT, published_at TIMESTAMPTZ, valid_until TIMESTAMPTZ`,
+      note VARCHAR, horizon BIGINT, published_at TIMESTAMPTZ, valid_until TIMESTAMPTZ, root VARCHAR`,
     rows: [
       [
         record.lakeId,
@@ -90,6 +92,7 @@ function lakeTable(store: Store, record: LakeRecord, publication?: Publication):
         record.horizon,
         moment(publication?.publishedMs ?? store.effects.now()),
         moment(validUntil),
+        publication?.root ?? null,
       ],
     ],
   }

@@ -10,6 +10,7 @@ import { tableViews } from '../storage/lake/view.ts'
 import { Database } from '../storage/parquet/database.ts'
 import type { Session } from '../storage/parquet/database.ts'
 import { WITHOUT_LOG, literal } from '../storage/parquet/sql.ts'
+import type { Publication } from './meta.ts'
 import { publishedStatements } from './published-relations.ts'
 
 /** The name of the published file. */
@@ -29,6 +30,8 @@ export interface PublishedViews {
 export interface PublishOptions {
   /** The directory that the views name, where it is mounted elsewhere. */
   readonly root?: string
+  /** Without a root: name the directory that the views name which are there. For whoever publishes by itself. */
+  readonly keepRoot?: boolean
   /** Publications that lost against a newer head before an older one must do; 3 by default. */
   readonly attemptsMax?: number
 }
@@ -44,11 +47,12 @@ export async function publishViews(
   store: Store,
   options: PublishOptions = {},
 ): Promise<PublishedViews> {
-  const { attemptsMax = ATTEMPTS_MAX } = options
+  const { attemptsMax = ATTEMPTS_MAX, keepRoot = false } = options
+  const root = options.root ?? (keepRoot ? await publishedRoot(store) : undefined)
   for (let round = 1; round <= ROUNDS_MAX; round++) {
     const startedMs = store.effects.now()
     const head = await refreshHead(store)
-    const published = await publishRecordViews(store, head, options.root ?? store.root, startedMs)
+    const published = await publishRecordViews(store, head, root, startedMs)
     // Somebody may have published an older head over a newer one meanwhile: the last look decides.
     if ((await refreshHead(store)).version === head.version) return published
     const fresh =
@@ -60,17 +64,39 @@ export async function publishViews(
   })
 }
 
+/** The root that was asked for when the views that are there were published; undefined if there is none. */
+async function publishedRoot(store: Store): Promise<string | undefined> {
+  const path = join(store.root, VIEWS_FILE)
+  if (!(await store.files.stat(path))) return undefined
+  const database = await Database.open({ threads: 1, memoryLimit: '256MB' })
+  try {
+    return await database.using(async (session) => {
+      await session.run(`ATTACH ${literal(path)} AS published (READ_ONLY)`)
+      const { root } = await session.row<{ root: string | null }>(
+        'SELECT root FROM published.meta.lake',
+      )
+      return root ?? undefined
+    })
+  } catch {
+    // Not a file of ours, or one of a time before roots were kept: it is replaced all the same.
+    return undefined
+  } finally {
+    await database.close()
+  }
+}
+
 async function publishRecordViews(
   store: Store,
   record: LakeRecord,
-  root: string,
+  asked: string | undefined,
   publishedMs: number,
 ): Promise<PublishedViews> {
+  const root = asked ?? store.root
   const temporary = join(store.root, `.analysis.${store.effects.uuid()}.tmp`)
   const validUntilMs = publishedMs + store.retention.versionsMs
   try {
     const views = await withStandIn(store.root, root, () =>
-      build(store, record, root, temporary, { publishedMs, validUntilMs }),
+      build(store, record, root, temporary, { publishedMs, validUntilMs, root: asked }),
     )
     await store.files.seal(temporary)
     const path = join(store.root, VIEWS_FILE)
@@ -90,7 +116,7 @@ async function build(
   record: LakeRecord,
   root: string,
   path: string,
-  publication: { readonly publishedMs: number; readonly validUntilMs: number },
+  publication: Publication,
 ): Promise<number> {
   const views = (await tableViews(store, record)).map((view) => ({
     ...view,

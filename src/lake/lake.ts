@@ -379,7 +379,7 @@ export class Lake {
 
   /** Views of readers without a lease must not name files that are about to go. */
   async #publishViewsIfThere(): Promise<void> {
-    if (await this.#viewsAreThere()) await this.publishViews()
+    if (await this.#viewsAreThere()) await this.publishViews({ keepRoot: true })
   }
 
   async #viewsAreThere(): Promise<boolean> {
@@ -391,7 +391,7 @@ export class Lake {
   async #followViews(): Promise<boolean> {
     if ((await refreshHead(this.#store)).version === this.#publishedVersion) return true
     if (!(await this.#viewsAreThere())) return true
-    const { version } = await this.publishViews({ attemptsMax: 1 })
+    const { version } = await this.publishViews({ keepRoot: true, attemptsMax: 1 })
     return (await refreshHead(this.#store)).version === version
   }
 }

@@ -106,7 +106,7 @@ export async function rollBackToOldFile(
 
 /** After the commit, and again by the same command if it failed: nothing depends on it. */
 async function mount(lake: Lake): Promise<Mount> {
-  await lake.publishViews()
+  await lake.publishViews({ keepRoot: true })
   const path = migrationOf(await lake.head())?.sqlite
   const views = `${lake.root}/${VIEWS_FILE}`
   if (path === undefined) return { views, sqlite: null }

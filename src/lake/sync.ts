@@ -24,7 +24,7 @@ export async function syncLake(lake: Lake, options: LakeSyncOptions = {}): Promi
   const filled = result.outcome === 'failed' ? false : await fillVisibleDates(lake)
   if (result.commits > 0 || filled) {
     await lake
-      .publishViews()
+      .publishViews({ keepRoot: true })
       .catch((error: unknown) => lake.warn(`views were not published: ${String(error)}`))
   }
   return result

@@ -172,6 +172,25 @@ describe('analysis.duckdb', () => {
     expect(rows).toEqual([{ close: 775 }, { close: 1550.5 }])
   })
 
+  test('a lake that follows its commits keeps the root, until views are asked for without one', async () => {
+    const other = await filledLake()
+    const root = '/mnt/lake of the readers'
+    const shown = async () => {
+      const [rows] = await published(
+        join(other.root, 'analysis.duckdb'),
+        `SELECT root, sql LIKE '%/mnt/lake of the readers/%' AS there FROM meta.lake, duckdb_views()
+         WHERE view_name = 'daily' AND schema_name = 'main'`,
+      )
+      return rows
+    }
+    await other.publishViews({ root })
+    await other.vacuum({ apply: true })
+    expect(await shown()).toEqual([{ root, there: true }])
+    await other.publishViews()
+    await other.vacuum({ apply: true })
+    expect(await shown()).toEqual([{ root: null, there: false }])
+  })
+
   describePython('duckdb==1.1.3', (packages) => {
     test('answers as our engine does, every view of it', () => answersAsOurs(packages, path, lake))
 
