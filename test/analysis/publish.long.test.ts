@@ -22,7 +22,32 @@ describe.each(VERSIONS)('%s', (version) => {
     test('answers as our engine does, every view of it', () => answersAsOurs(packages, path, lake))
 
     test('runs every cell of the notebook', async () => {
-      expect((await notebookCells(packages, lake)).length).toBeGreaterThan(6)
+      const cells = await notebookCells(packages, lake)
+      expect(cells.length).toBeGreaterThan(6)
+      expect(cells.some((cell) => /600519.SH.* 68.64 /.test(cell))).toBe(true)
+      expect(cells.some((cell) => cell.includes('利润总额'))).toBe(true)
+      expect(cells).toContain(
+        `1 versions of reports in ${String((await lake.head()).version)} lake versions`,
+      )
+    })
+
+    test('reads without an error while a writer commits and publishes', async () => {
+      const other = await filledLake()
+      await other.publishViews()
+      await readsWhile(
+        [packages],
+        join(other.root, 'analysis.duckdb'),
+        { least: 12 },
+        async (i) => {
+          const rows = Array.from({ length: 50 }, (_, k) => ({
+            symbol: `T${String(k)}`,
+            trade_date: '2025-04-03',
+            close: i,
+          }))
+          await other.write(String(i), (tx) => tx.upsert('daily', rows).then(() => undefined))
+          await other.publishViews()
+        },
+      )
     })
   })
 })

@@ -9,8 +9,7 @@ import { realEffects } from '../../src/model/effects.ts'
 import { Database, Session } from '../../src/storage/parquet/database.ts'
 import type { Row } from '../../src/storage/parquet/values.ts'
 import { committed } from '../support/lake.ts'
-import { answersAsOurs, filledLake, notebookCells, readsWhile } from '../support/published.ts'
-import { describePython } from '../support/python.ts'
+import { filledLake } from '../support/published.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const run = Reflect.get(Session.prototype, 'run') as Session['run']
@@ -189,37 +188,5 @@ describe('analysis.duckdb', () => {
     await other.publishViews()
     await other.vacuum({ apply: true })
     expect(await shown()).toEqual([{ root: null, there: false }])
-  })
-
-  describePython('duckdb==1.1.3', (packages) => {
-    test('answers as our engine does, every view of it', () => answersAsOurs(packages, path, lake))
-
-    test('runs every cell of the notebook', async () => {
-      const cells = await notebookCells(packages, lake)
-      expect(cells.some((cell) => /600519.SH.* 68.64 /.test(cell))).toBe(true)
-      expect(cells.some((cell) => cell.includes('利润总额'))).toBe(true)
-      expect(cells).toContain(
-        `1 versions of reports in ${String((await lake.head()).version)} lake versions`,
-      )
-    })
-
-    test('reads without an error while a writer commits and publishes', async () => {
-      const other = await filledLake()
-      await other.publishViews()
-      await readsWhile(
-        [packages],
-        join(other.root, 'analysis.duckdb'),
-        { least: 12 },
-        async (i) => {
-          const rows = Array.from({ length: 50 }, (_, k) => ({
-            symbol: `T${String(k)}`,
-            trade_date: '2025-04-03',
-            close: i,
-          }))
-          await other.write(String(i), (tx) => tx.upsert('daily', rows).then(() => undefined))
-          await other.publishViews()
-        },
-      )
-    })
   })
 })

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { AnalysisEngine, EngineOptions } from '../../src/analysis/engine.ts'
 import type { Lake } from '../../src/lake/lake.ts'
 import { committed, madeLake, newLake } from '../support/lake.ts'
-import { describePython, python } from '../support/python.ts'
+import { MIXED } from '../support/mixed-values.ts'
 
 const engines: AnalysisEngine[] = []
 afterEach(async () => {
@@ -184,12 +184,6 @@ describe('limits', () => {
   })
 })
 
-const MIXED = `SELECT * FROM (VALUES
-  (1, 10::BIGINT, 0.5, 'a', DATE '2024-01-02', true, TIMESTAMPTZ '2024-01-02 03:04:05+00', 1.25::DECIMAL(9,2)),
-  (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-  (2, 9007199254740993, 'nan'::DOUBLE, '贵州茅台', DATE '1969-12-31', false, TIMESTAMPTZ '1969-12-31 23:59:59+00', -1))
-  t(i, b, d, t, day, f, ts, dec)`
-
 describe('Arrow', () => {
   test('an IPC stream holds the same values', async () => {
     const engine = await engineOf(await newLake())
@@ -224,27 +218,6 @@ describe('Arrow', () => {
       0,
       ['close', 'symbol'],
     ])
-  })
-
-  describePython('polars==1.35.2', (packages) => {
-    test('Polars reads it', async () => {
-      const engine = await engineOf(await newLake())
-      const base64 = Buffer.from(await engine.arrow(MIXED)).toString('base64')
-      const program = `
-import base64, io, json, sys, polars
-frame = polars.read_ipc_stream(io.BytesIO(base64.b64decode(sys.argv[1])))
-print(json.dumps(frame.with_columns(polars.all().cast(polars.String)).rows()))`
-      const rows = JSON.parse(await python(packages, program, base64)) as unknown[][]
-      expect(rows[0]!.slice(0, 6)).toEqual(['1', '10', '0.5', 'a', '2024-01-02', 'true'])
-      expect(rows[0]![6]).toContain('2024-01-02 03:04:05')
-      expect(rows[2]!.slice(0, 5)).toEqual([
-        '2',
-        '9007199254740993',
-        'NaN',
-        '贵州茅台',
-        '1969-12-31',
-      ])
-    })
   })
 })
 

@@ -1,33 +1,12 @@
 /** A process killed between its record and its Delta commits: readers see all of it, the next writer finishes it. */
-import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Lake } from '../../src/lake/lake.ts'
-import { committed, newLake, rowsOf } from '../support/lake.ts'
-import { describePython, python } from '../support/python.ts'
+import { committed, rowsOf } from '../support/lake.ts'
+import { killedLake } from '../support/killed-lake.ts'
 
 const TOTAL = 'SELECT a.amount AS a, b.amount AS b FROM a JOIN b USING (id)'
-
-async function killedLake(): Promise<Lake> {
-  const lake = await newLake()
-  const fields = ['id', 'amount'].map((name) => ({
-    name,
-    type: 'long' as const,
-    nullable: true,
-    metadata: {},
-  }))
-  const outcome = await lake.write('make', async (tx) => {
-    for (const name of ['a', 'b']) {
-      await tx.ensure({ name, schema: { type: 'struct', fields }, key: ['id'] })
-      await tx.upsert(name, [{ id: 1n, amount: name === 'a' ? 100n : 0n }])
-    }
-  })
-  committed(outcome)
-  const { signal } = spawnSync(process.execPath, ['test/workers/killed-commit.mjs', lake.root])
-  expect(signal).toBe('SIGKILL')
-  return lake
-}
 
 const logOf = (lake: Lake, table: string): string[] =>
   readdirSync(join(lake.root, 'warehouse', table, '_delta_log')).filter((n) => n.endsWith('.json'))
@@ -59,32 +38,5 @@ describe('killed after the record', () => {
       true,
     )
     expect(await rowsOf(lake, TOTAL)).toEqual([{ a: 90n, b: 10n }])
-  })
-})
-
-describePython('deltalake==1.6.6', (packages) => {
-  test('delta-rs reads each table with equal rows once the next writer came', async () => {
-    const lake = await killedLake()
-    committed(
-      await lake.write('other', (tx) =>
-        tx.upsert('a', [{ id: 2n, amount: 5n }]).then(() => undefined),
-      ),
-    )
-    const program = `
-import sys, json, deltalake
-out = {}
-for name in ("a", "b"):
-    table = deltalake.DeltaTable(sys.argv[1] + "/warehouse/" + name)
-    rows = deltalake.QueryBuilder().register(name, table).execute(f"select id, amount from {name} order by id").read_all()
-    out[name] = list(zip(rows.column("id").to_pylist(), rows.column("amount").to_pylist()))
-print(json.dumps(out))`
-    const read = JSON.parse(await python(packages, program, lake.root)) as unknown
-    expect(read).toEqual({
-      a: [
-        [1, 90],
-        [2, 5],
-      ],
-      b: [[1, 10]],
-    })
   })
 })
