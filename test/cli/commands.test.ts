@@ -187,6 +187,9 @@ describe('what is there', () => {
     const { txnId } = document[0]
     expect((await json('history', '--txn', txnId)).document).toHaveLength(1)
     expect((await json('history', '--txn', 'none')).document).toEqual([])
+    expect((await json('history', 'price')).document.error).toEqual(
+      (await json('show', 'price')).document.error,
+    )
     expect(
       (await json('history', 'prices')).document.map((r: { version: number }) => r.version),
     ).toEqual([4, 2])

@@ -11,7 +11,7 @@ import type { LakeOutcome } from '../../storage/lake/outcome.ts'
 import type { LakeRecord } from '../../storage/lake/record.ts'
 import { tableChanges } from '../../storage/lake/table-changes.ts'
 import type { TableChange } from '../../storage/lake/table-changes.ts'
-import { tableView } from '../../storage/lake/view.ts'
+import { noTable, tableView } from '../../storage/lake/view.ts'
 import type { Attach } from '../attach.ts'
 import type { CliContext } from '../context.ts'
 import { exitCodeOfOutcome, say, warn, writeData, writeDocument, writeWords } from '../context.ts'
@@ -285,6 +285,11 @@ export async function showHistory(
       ...(options.txn !== undefined && { txnId: options.txn }),
       ...(options.limit !== undefined && { limit: options.limit }),
     })
+    // Of a dropped table there is a history; a name that no version has is a slip.
+    if (table !== undefined && options.txn === undefined && records.length === 0) {
+      const head = await lake.head()
+      if (!head.tables[table]) throw noTable(head, table)
+    }
     const entries: HistoryEntry[] = []
     for (const record of records) {
       const changes = await tableChanges(lake.store, record)
