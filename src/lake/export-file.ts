@@ -14,7 +14,7 @@ export async function writeOutputFile(
 ): Promise<void> {
   const encoder = new TextEncoder()
   await replaceFile(path, async (temporary) => {
-    await localFiles.create(temporary, new Uint8Array())
+    // Not `create`, whose files are read-only: a result belongs to whoever asked for it.
     let waiting = ''
     for await (const part of parts) {
       waiting += part
@@ -23,6 +23,7 @@ export async function writeOutputFile(
       waiting = ''
     }
     await localFiles.append(temporary, encoder.encode(waiting))
+    await localFiles.sync(temporary)
   })
 }
 
@@ -38,7 +39,7 @@ export async function exportParquet(
 ): Promise<number> {
   return replaceFile(path, async (temporary) => {
     const rows = await engine.copyTo(sql, temporary, options)
-    await localFiles.seal(temporary)
+    await localFiles.sync(temporary)
     return rows
   })
 }

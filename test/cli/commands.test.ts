@@ -1,5 +1,5 @@
 /** Commands as a user types them: documents, formats, exit codes, and errors that say what to do next. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { commandIn, marketlake, processIn } from '../support/command.ts'
@@ -90,6 +90,8 @@ describe('query', () => {
     expect(readFileSync(path('out.csv'), 'utf8')).toContain('600519,1700')
     expect((await run('query', sql, '-f', 'parquet', '-o', 'out.parquet')).code).toBe(0)
     expect(readFileSync(path('out.parquet')).subarray(0, 4).toString()).toBe('PAR1')
+    for (const name of ['out.csv', 'out.parquet'])
+      expect(statSync(path(name)).mode & 0o200, name).toBe(0o200)
     expect((await run('query', sql, '-f', 'parquet')).code).toBe(2)
   })
 

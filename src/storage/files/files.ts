@@ -49,7 +49,7 @@ export interface Files {
   remove(path: string): Promise<boolean>
   /** Makes one directory; the parent must exist. `mode` are POSIX permission bits, 0o755 by default. */
   makeDirectory(path: string, mode?: number): Promise<'made' | 'exists'>
-  /** Makes the names in a directory durable. */
+  /** Makes the names in a directory durable, or the content of a file that another program wrote. */
   sync(directory: string): Promise<void>
   /** Checks that a path is a regular file, hashes it, makes its content durable and read-only. */
   seal(path: string): Promise<SealedFile>
