@@ -173,11 +173,11 @@ describe('analysis.duckdb', () => {
 
   test('a lake that follows its commits keeps the root, until views are asked for without one', async () => {
     const other = await filledLake()
-    const root = '/mnt/lake of the readers'
+    const root = join(temporaryDirectory(), 'lake of the readers')
     const shown = async () => {
       const [rows] = await published(
         join(other.root, 'analysis.duckdb'),
-        `SELECT root, sql LIKE '%/mnt/lake of the readers/%' AS there FROM meta.lake, duckdb_views()
+        `SELECT root, sql LIKE '%/lake of the readers/%' AS there FROM meta.lake, duckdb_views()
          WHERE view_name = 'daily' AND schema_name = 'main'`,
       )
       return rows

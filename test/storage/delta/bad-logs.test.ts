@@ -3,6 +3,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -230,7 +231,9 @@ describe('read as if nothing were', () => {
     ])
     await table.refresh()
     await table.checkpoint()
-    writeFileSync(join(table.directory, '_delta_log', v(0)), 'unreadable now')
+    const first = join(table.directory, '_delta_log', v(0))
+    rmSync(first)
+    writeFileSync(first, 'unreadable now')
     const again = (await loadSnapshot(localFiles, table.directory))!
     expect(again.metadata).toMatchObject({
       name: 'n',
