@@ -8,6 +8,14 @@ import { MAIN, syncBench, until, warehouse } from '../support/sync-process.ts'
 const { lake, freshLake, env, start, run, stick } = syncBench()
 const ARGS = ['sync', '--since', '2023Q1', '--until', '2023Q4']
 
+/** A process of another machine syncs the source, as its note says; the path of the note. */
+function holdElsewhere(): string {
+  const path = join(lake().root, '_lake', 'sources', 'eastmoney.holder')
+  const note = { holderId: 'x', pid: 1, host: 'elsewhere', since: '2024-01-01T00:00:00.000Z' }
+  writeFileSync(path, JSON.stringify(note))
+  return path
+}
+
 test.skipIf(process.platform === 'win32')('twice is exit code 130 for a shell', async () => {
   const waiting = stick()
   const words = [process.execPath, MAIN, '--lake', lake().root, ...ARGS].map((w) => `'${w}'`)
@@ -27,10 +35,8 @@ test.skipIf(process.platform === 'win32')('twice is exit code 130 for a shell', 
 })
 
 test('a note of another host counts until it is five minutes old; garbage counts for nothing', async () => {
-  const path = join(lake().root, '_lake', 'sources', 'eastmoney.holder')
   expect((await run(...ARGS, '--limit', '1')).code).toBe(0)
-  const note = { holderId: 'x', pid: 1, host: 'elsewhere', since: '2024-01-01T00:00:00.000Z' }
-  writeFileSync(path, JSON.stringify(note))
+  const path = holdElsewhere()
   const held = await run(...ARGS)
   expect(held.code).toBe(11)
   expect(held.stderr).toContain('process 1 on elsewhere has been syncing eastmoney')
@@ -40,12 +46,20 @@ test('a note of another host counts until it is five minutes old; garbage counts
 })
 
 test('a run that fails is a document too, and the next one comes', async () => {
-  const sync = start('sync', '--every', '* * * * * *', '--jsonl', '--tables', 'nowhere')
+  expect((await run(...ARGS, '--limit', '1')).code).toBe(0)
+  holdElsewhere()
+  const sync = start('sync', '--every', '* * * * * *', '--jsonl')
   const lines = (): string[] => sync.text().stdout.split('\n').slice(0, -1)
   await until(() => lines().length > 1)
   sync.child.kill('SIGTERM')
   expect((await sync.ended).code).toBe(143)
-  for (const line of lines()) expect(JSON.parse(line)).toHaveProperty('error.code')
+  for (const line of lines()) expect(JSON.parse(line)).toHaveProperty('error.code', 'LAKE_HELD')
+})
+
+test('a table that no source has is an error before anything is awaited', async () => {
+  const sync = start('sync', '--every', '* * * * * *', '--jsonl', '--tables', 'nowhere')
+  expect((await sync.ended).code).toBe(2)
+  expect(sync.text().stderr).toContain('eastmoney has no table nowhere')
 })
 
 describe('a second sync right after', () => {

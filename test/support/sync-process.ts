@@ -99,9 +99,15 @@ function start(args: readonly string[], more: Record<string, string>): Running {
   }
 }
 
+/** Longer than anything here takes on a slow machine: what never comes fails by itself instead of at the end of a suite. */
+const NEVER_MS = 100_000
+
 /** Waits until something is so. */
 export async function until(what: () => boolean): Promise<void> {
-  while (!what()) await new Promise((done) => setTimeout(done, 20))
+  for (let waitedMs = 0; !what(); waitedMs += 20) {
+    if (waitedMs > NEVER_MS) throw new Error(`it never came: ${what.toString()}`)
+    await new Promise((done) => setTimeout(done, 20))
+  }
 }
 
 /** Notes of holders in a lake. */
