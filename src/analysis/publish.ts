@@ -47,12 +47,25 @@ export async function publishViews(
   store: Store,
   options: PublishOptions = {},
 ): Promise<PublishedViews> {
+  const database = await Database.open({ threads: 1, memoryLimit: '256MB' })
+  try {
+    return await database.using((session) => publishHead(store, session, options))
+  } finally {
+    await database.close()
+  }
+}
+
+async function publishHead(
+  store: Store,
+  session: Session,
+  options: PublishOptions,
+): Promise<PublishedViews> {
   const { attemptsMax = ATTEMPTS_MAX, keepRoot = false } = options
-  const root = options.root ?? (keepRoot ? await publishedRoot(store) : undefined)
+  const root = options.root ?? (keepRoot ? await publishedRoot(store, session) : undefined)
   for (let round = 1; round <= ROUNDS_MAX; round++) {
     const startedMs = store.effects.now()
     const head = await refreshHead(store)
-    const published = await publishRecordViews(store, head, root, startedMs)
+    const published = await publishRecordViews(store, session, head, root, startedMs)
     // Somebody may have published an older head over a newer one meanwhile: the last look decides.
     if ((await refreshHead(store)).version === head.version) return published
     const fresh =
@@ -65,28 +78,24 @@ export async function publishViews(
 }
 
 /** The root that was asked for when the views that are there were published; undefined if there is none. */
-async function publishedRoot(store: Store): Promise<string | undefined> {
+async function publishedRoot(store: Store, session: Session): Promise<string | undefined> {
   const path = join(store.root, VIEWS_FILE)
   if (!(await store.files.stat(path))) return undefined
-  const database = await Database.open({ threads: 1, memoryLimit: '256MB' })
   try {
-    return await database.using(async (session) => {
-      await session.run(`ATTACH ${literal(path)} AS published (READ_ONLY)`)
-      const { root } = await session.row<{ root: string | null }>(
-        'SELECT root FROM published.meta.lake',
-      )
-      return root ?? undefined
-    })
+    await session.run(`ATTACH ${literal(path)} AS shown (READ_ONLY)`)
+    const { root } = await session.row<{ root: string | null }>('SELECT root FROM shown.meta.lake')
+    return root ?? undefined
   } catch {
     // Not a file of ours, or one of a time before roots were kept: it is replaced all the same.
     return undefined
   } finally {
-    await database.close()
+    await session.run('DETACH DATABASE IF EXISTS shown')
   }
 }
 
 async function publishRecordViews(
   store: Store,
+  session: Session,
   record: LakeRecord,
   asked: string | undefined,
   publishedMs: number,
@@ -96,7 +105,7 @@ async function publishRecordViews(
   const validUntilMs = publishedMs + store.retention.versionsMs
   try {
     const views = await withStandIn(store.root, root, () =>
-      build(store, record, root, temporary, { publishedMs, validUntilMs, root: asked }),
+      build(store, session, record, root, temporary, { publishedMs, validUntilMs, root: asked }),
     )
     await store.files.seal(temporary)
     const path = join(store.root, VIEWS_FILE)
@@ -113,6 +122,7 @@ async function publishRecordViews(
 
 async function build(
   store: Store,
+  session: Session,
   record: LakeRecord,
   root: string,
   path: string,
@@ -130,12 +140,7 @@ async function build(
     (view) => snapshotSql(view.directory, view.snapshot),
     publication,
   )
-  const database = await Database.open({ threads: 1, memoryLimit: '256MB' })
-  try {
-    await database.using((session) => writeFile(session, path, statements))
-  } finally {
-    await database.close()
-  }
+  await writeFile(session, path, statements)
   return relations.filter((relation) => relation.kind === 'view').length
 }
 
