@@ -2,6 +2,7 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { LakeError } from '../model/errors.ts'
+import { errnoOf } from '../storage/files/io-error.ts'
 import { publish, replace } from '../storage/files/publish.ts'
 import { fileSystemNow } from '../storage/lake/lease.ts'
 import type { Store } from '../storage/lake/store.ts'
@@ -160,7 +161,7 @@ async function takeAway(
   try {
     await store.files.rename(join(directory, name), join(directory, aside))
   } catch (error) {
-    if (error instanceof LakeError && error.details['errno'] === 'ENOENT') return
+    if (errnoOf(error) === 'ENOENT') return
     throw error
   }
   const moved = await readHolder(store, directory, aside)

@@ -2,9 +2,10 @@
 import { join } from 'node:path'
 import type { Effects } from '../../model/effects.ts'
 import { realEffects } from '../../model/effects.ts'
-import { LakeError, hasCode } from '../../model/errors.ts'
+import { LakeError } from '../../model/errors.ts'
 import type { Schema } from '../../model/schema.ts'
 import type { Files, SealedFile } from '../files/files.ts'
+import { errnoOf } from '../files/io-error.ts'
 import type { Session } from './database.ts'
 import { identifier, identifiers, literal } from './sql.ts'
 import { statisticsText } from './statistics.ts'
@@ -85,7 +86,7 @@ export async function writeParquetAs(
     const [report] = await copyTo(session, path, options)
     if (report && report.count > 0n) {
       const sealed = await files.seal(path).catch((error: unknown) => {
-        throw isGone(error) ? takenAway(path, error) : error
+        throw errnoOf(error) === 'ENOENT' ? takenAway(path, error) : error
       })
       checkSealed(path, sealed, report)
       return {
@@ -100,10 +101,6 @@ export async function writeParquetAs(
   }
   await files.remove(path)
   return undefined
-}
-
-function isGone(error: unknown): boolean {
-  return hasCode(error, 'IO_ERROR') && error.details['errno'] === 'ENOENT'
 }
 
 /** Who sleeps for a day between writing and sealing, as a laptop does, finds that a vacuum took the file for left over. */
