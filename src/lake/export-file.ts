@@ -63,7 +63,7 @@ export async function checkNotOfLake(root: string, path: string): Promise<void> 
   })
 }
 
-/** Writes a file beside its place and moves it there when it is whole. */
+/** Writes a file beside its place and moves it there when it is whole. A device is not replaced by a file: root could. */
 export async function replaceFile<T>(
   path: string,
   fill: (temporary: string) => Promise<T>,
@@ -73,6 +73,12 @@ export async function replaceFile<T>(
   if ((await localFiles.stat(directory))?.kind !== 'directory') {
     throw new LakeError('IO_ERROR', `no such directory: ${directory}`, {
       details: { path: directory, errno: 'ENOENT' },
+    })
+  }
+  if ((await localFiles.stat(await realPath(target)))?.kind === 'other') {
+    throw new LakeError('INVALID_ARGUMENT', `${target} is no regular file`, {
+      details: { path: target },
+      next: 'Name a file, or leave it out: a result goes to standard output by itself.',
     })
   }
   const temporary = join(directory, `.${basename(target)}.${randomUUID()}.tmp`)

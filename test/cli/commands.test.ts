@@ -1,5 +1,7 @@
 /** Commands as a user types them: documents, formats, exit codes, and errors that say what to do next. */
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { platform } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { commandIn, marketlake, processIn } from '../support/command.ts'
@@ -93,6 +95,17 @@ describe('query', () => {
     for (const name of ['out.csv', 'out.parquet'])
       expect(statSync(path(name)).mode & 0o200, name).toBe(0o200)
     expect((await run('query', sql, '-f', 'parquet')).code).toBe(2)
+  })
+
+  test.skipIf(platform() === 'win32')('never over a device or a pipe', async () => {
+    execFileSync('mkfifo', [path('pipe')])
+    symlinkSync('pipe', path('linked'))
+    for (const name of ['pipe', 'linked'])
+      expect(await run('query', sql, '-f', 'csv', '-o', name)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('no regular file') as unknown,
+      })
+    expect(statSync(path('pipe')).isFIFO()).toBe(true)
   })
 
   test('from standard input', async () => {
